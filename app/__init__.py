@@ -1,0 +1,1 @@
+"""The HTTP room: requests in, explanations out. It never imports torch."""

@@ -1,0 +1,124 @@
+"""The menu: what methods, metrics and models say about themselves, in words that need no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from enum import StrEnum
+from importlib.resources import files
+from typing import Any, Literal
+
+from pydantic import Field
+
+from jobs.job import Message, ModelRef
+
+
+class Family(StrEnum):
+    """What kind of mathematics a method is."""
+
+    GRADIENT = "gradient"
+    CAM = "class-activation-map"
+    BACKWARD_RULE = "backward-rule"
+    PERTURBATION = "perturbation"
+    TRANSFORMER = "transformer"
+
+
+class Need(StrEnum):
+    """What a method asks of the network; the needs of a batch are united into one pass."""
+
+    INPUT_GRADIENTS = "input-gradients"
+    PATH_GRADIENTS = "path-gradients"
+    ACTIVATIONS = "activations"
+    LAYER_GRADIENTS = "layer-gradients"
+    SCORES = "scores"
+
+
+class MethodCard(Message):
+    """A method as the catalogue prints it; `parameters` is a JSON Schema with defaults."""
+
+    name: str
+    title: str
+    version: int
+    family: Family
+    needs: tuple[Need, ...]
+    signed: bool = Field(description="Whether negative relevance (evidence against the class) is kept.")
+    summary: str
+    reference: str
+    # Any: a JSON Schema.
+    parameters: dict[str, Any]
+
+
+class MetricCard(Message):
+    """A trust metric as the catalogue prints it."""
+
+    name: str
+    title: str
+    version: int
+    summary: str
+    higher_is_better: bool
+    reference: str
+    # Any: a JSON Schema.
+    parameters: dict[str, Any]
+
+
+class Catalogue(Message):
+    """Every method and metric of one version of the workers."""
+
+    methods: tuple[MethodCard, ...]
+    metrics: tuple[MetricCard, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """`sha256:` and 64 hex digits over the canonical JSON; equal menus have equal digests."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+
+    def method(self, name: str) -> MethodCard | None:
+        """The card of a method, or None."""
+        return next((card for card in self.methods if card.name == name), None)
+
+
+class InputSpec(Message):
+    """What a model wants to be fed."""
+
+    mode: Literal["grey", "rgb"]
+    height: int = Field(gt=0, le=4096)
+    width: int = Field(gt=0, le=4096)
+
+
+class ModelCard(Message):
+    """A model as a worker announces it."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
+    digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+    title: str
+    architecture: str
+    input: InputSpec
+    labels: tuple[str, ...]
+    description: str = ""
+    intended_use: str = ""
+    validated_for: str = ""
+    licence: str = ""
+    # Any: figures that the model's maker states, such as {"accuracy": 0.98}.
+    figures: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def ref(self) -> ModelRef:
+        """The model by name and digest."""
+        return ModelRef(id=self.id, digest=self.digest)
+
+
+class WorkerCard(Message):
+    """What a worker says of itself with every heartbeat."""
+
+    id: str
+    host: str
+    pid: int
+    device: str
+    catalogue_digest: str
+    models: tuple[ModelCard, ...]
+
+
+def load_catalogue() -> Catalogue:
+    """The printed menu that is shipped with this version."""
+    return Catalogue.model_validate_json((files("openapi") / "catalogue.json").read_bytes())

@@ -1,0 +1,62 @@
+"""Names that cannot be guessed: the id of a job and the key of an image are HMACs of what they stand for."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from typing import Any
+
+from jobs.job import SCHEMA_VERSION, MethodRef, ModelRef
+
+ID_BYTES = 20  # 160 bits: 32 characters of base32 without padding
+
+
+def job_id(
+    secret: bytes,
+    *,
+    tenant: str,
+    image_digest: str,
+    model: ModelRef,
+    method: MethodRef,
+    targets: tuple[int, ...],
+    metrics: tuple[str, ...],
+    seed: int,
+) -> str:
+    """32 lower-case base32 characters that are equal exactly when the explanations would be.
+
+    The parameters must be complete (defaults filled in), else equal requests would get different ids.
+    """
+    return _hmac(
+        secret,
+        [
+            "job",
+            SCHEMA_VERSION,
+            tenant,
+            image_digest,
+            model.model_dump(),
+            method.model_dump(),
+            targets,
+            metrics,
+            seed,
+        ],
+    )
+
+
+def image_key(secret: bytes, *, tenant: str, digest: str) -> str:
+    """The name under which a tenant's pixels are kept; another tenant's equal image has another name."""
+    return _hmac(secret, ["image", tenant, digest])
+
+
+def pixels_digest(pixels: bytes, *, shape: tuple[int, ...], dtype: str) -> str:
+    """`sha256:` and 64 hex digits over what the pixels are, not over the file that they came in."""
+    digest = hashlib.sha256(f"{dtype}:{','.join(map(str, shape))}:".encode())
+    digest.update(pixels)
+    return "sha256:" + digest.hexdigest()
+
+
+def _hmac(secret: bytes, words: list[Any]) -> str:  # Any: JSON values
+    canonical = json.dumps(words, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    digest = hmac.new(secret, canonical.encode(), hashlib.sha256).digest()[:ID_BYTES]
+    return base64.b32encode(digest).decode().lower()

@@ -1,0 +1,82 @@
+"""What a job is: the frozen message that travels through the queue, and the states it passes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+
+
+class Message(BaseModel):
+    """Base of all that processes say to each other: frozen, and nothing unknown in it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class State(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+FINISHED = frozenset({State.DONE, State.FAILED, State.CANCELLED})
+
+
+class ModelRef(Message):
+    """A model by name and by the digest of its weights (`sha256:` and 64 hex digits)."""
+
+    id: str
+    digest: str
+
+    @property
+    def key(self) -> str:
+        """Short name of exactly these weights; it names the queue that only their holders read."""
+        return f"{self.id}@{self.digest.removeprefix('sha256:')[:12]}"
+
+
+class MethodRef(Message):
+    """A method with its version and its completed parameters (defaults filled in)."""
+
+    name: str
+    version: int
+    # Any: each method has a schema of its own; the worker validates with it.
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class ImageRef(Message):
+    """Where the decoded pixels lie, and what they are."""
+
+    key: str = Field(description="Name of the stored pixels within the tenant; not guessable.")
+    digest: str = Field(description="`sha256:` and 64 hex digits over dtype, shape and pixels.")
+    height: int = Field(gt=0)
+    width: int = Field(gt=0)
+    channels: Literal[1, 3]
+    dtype: Literal["uint8", "uint16"]
+    # Any: what decoding did, in the words of `Provenance.preprocessing`.
+    steps: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def n_bytes(self) -> int:
+        """Length of the raw pixels."""
+        return self.height * self.width * self.channels * (1 if self.dtype == "uint8" else 2)
+
+
+class Job(Message):
+    """One explanation to compute: an image, a model, a method, and the classes to explain."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    id: str
+    tenant: str
+    model: ModelRef
+    method: MethodRef
+    image: ImageRef
+    targets: tuple[int, ...] = Field((), description="Class indices; none means the predicted class.")
+    metrics: tuple[str, ...] = ()
+    seed: int = Field(0, ge=0, lt=2**63)

@@ -1,0 +1,97 @@
+"""Every Redis key: its name, what it holds and how long it lives. No other file spells a key.
+
+All keys of one deployment share the hash tag `{namespace}`, so each script stays on one Redis Cluster slot.
+
+| key                    | type   | holds                                                       | lifetime   |
+|------------------------|--------|-------------------------------------------------------------|------------|
+| `job:<id>`             | hash   | the job, its state, progress, queue entry, crashes, error    | `RESULT`   |
+| `result:<id>`          | string | the `Result` as JSON                                         | `RESULT`   |
+| `maps:<id>`            | hash   | target index -> raw little-endian float32 of its map         | `RESULT`   |
+| `image:<image>`        | string | raw pixels                                                   | `RESULT`   |
+| `image-jobs:<image>`   | set    | ids of the jobs that use the image                           | `RESULT`   |
+| `queue:<model>@<hex>`  | stream | one entry a job that is not finished                         | `QUEUE`    |
+| `pending:<tenant>`     | zset   | ids of unfinished jobs by submit time                        | `RESULT`   |
+| `pace:<model>@<hex>`   | string | running mean of the seconds that a job takes                 | `SEEN`     |
+| `dead`                 | stream | dead letters with their reason                               | `DEAD`     |
+| `worker:<worker>`      | string | `WorkerCard` as JSON                                         | `HEARTBEAT`|
+| `workers`              | zset   | worker ids by last heartbeat                                 | `SEEN`     |
+| `model:<model>@<hex>`  | string | `ModelCard` as JSON                                          | `SEEN`     |
+| `models`               | zset   | `<model>@<hex>` by last heartbeat                            | `SEEN`     |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobs.job import ModelRef
+
+GROUP = "workers"
+
+
+@dataclass(frozen=True)
+class Lifetimes:
+    """Seconds that keys live after they were last written."""
+
+    result: int = 24 * 3600
+    queue: int = 7 * 24 * 3600
+    dead: int = 30 * 24 * 3600
+    heartbeat: int = 10
+    seen: int = 3600
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Spells the keys of one deployment."""
+
+    namespace: str = "rationale"
+    lifetimes: Lifetimes = Lifetimes()
+
+    def job(self, job_id: str) -> str:
+        return self._key("job", job_id)
+
+    def result(self, job_id: str) -> str:
+        return self._key("result", job_id)
+
+    def maps(self, job_id: str) -> str:
+        return self._key("maps", job_id)
+
+    def image(self, image: str) -> str:
+        return self._key("image", image)
+
+    def image_jobs(self, image: str) -> str:
+        return self._key("image-jobs", image)
+
+    def queue(self, model: ModelRef) -> str:
+        return self._key("queue", model.key)
+
+    def pending(self, tenant: str) -> str:
+        return self._key("pending", tenant)
+
+    def pace(self, model: ModelRef) -> str:
+        return self._key("pace", model.key)
+
+    def worker(self, worker: str) -> str:
+        return self._key("worker", worker)
+
+    def model(self, model_key: str) -> str:
+        return self._key("model", model_key)
+
+    @property
+    def dead(self) -> str:
+        return self._key("dead")
+
+    @property
+    def workers(self) -> str:
+        return self._key("workers")
+
+    @property
+    def models(self) -> str:
+        return self._key("models")
+
+    @property
+    def changes(self) -> str:
+        """Name of the publish/subscribe channel that tells of every change of a job; not a key."""
+        return self._key("changes")
+
+    def _key(self, *words: str) -> str:
+        return ":".join(("{" + self.namespace + "}", *words))

@@ -1,0 +1,96 @@
+"""What a worker answers: predictions, one map for each target, timings and provenance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from jobs.errors import Failure
+from jobs.job import Message
+
+
+class Prediction(Message):
+    """One class with its probability and its raw output."""
+
+    index: int
+    label: str
+    score: float = Field(description="Probability after softmax, 0 to 1.")
+    logit: float
+
+
+class Box(Message):
+    """The part of the source image that the map covers, in source pixels; x1 and y1 are exclusive."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+class MapInfo(Message):
+    """What is known of one relevance map besides its values."""
+
+    height: int
+    width: int
+    min: float
+    max: float
+    native_grid: tuple[int, int] = Field(description="Rows and columns before interpolation to the input.")
+    layer: str | None = Field(None, description="Dotted path of the layer that was read, if one was.")
+    flags: tuple[str, ...] = Field(
+        (), description="`empty`, `constant`, `non-finite`, `negative-only`, `border`."
+    )
+    gap: float | None = Field(
+        None, description="How far the map is from the sum that its method promises, relative to it."
+    )
+    box: Box
+
+
+class TargetResult(Message):
+    """One explained class: where it stands among the predictions, and its map."""
+
+    index: int
+    label: str
+    score: float
+    logit: float
+    rank: int = Field(description="1 is the predicted class.")
+    map: MapInfo
+
+
+class Timings(Message):
+    """Seconds of wall time."""
+
+    queued_s: float = 0.0
+    compute_s: float = Field(0.0, description="Device time of the batch, divided by its members.")
+    total_s: float = 0.0
+
+
+class Provenance(Message):
+    """What must be known to compute the same map again."""
+
+    image: str
+    # Any: each step says in its own words what it did, for example {"step": "resize", "to": [256, 341]}.
+    preprocessing: tuple[dict[str, Any], ...] = ()
+    seed: int = 0
+    device: str = ""
+    dtype: str = "float32"
+    batch_size: int = 1
+    versions: dict[str, str] = Field(default_factory=dict)
+
+
+class Result(Message):
+    """The answer to one job; the values of its maps travel beside it as raw float32."""
+
+    id: str
+    predictions: tuple[Prediction, ...] = Field(description="The most probable classes, best first.")
+    targets: tuple[TargetResult, ...]
+    timings: Timings = Timings()
+    provenance: Provenance
+
+
+class Outcome(Message):
+    """How one job of a batch ended: with a result, or with a failure."""
+
+    id: str
+    result: Result | None = None
+    failure: Failure | None = None
