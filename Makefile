@@ -13,7 +13,7 @@ help:  ## Say what each target does
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 demo: $(RUN_STAMP)  ## Explain phantom radiographs over HTTP and draw demo/contact-sheet.png
-	@$(BIN)/rationale demo
+	@$(BIN)/python -m examples.demo
 
 serve: $(RUN_STAMP)  ## Run API, worker and Redis on 127.0.0.1:8000 until Ctrl-C
 	@$(BIN)/rationale serve --port 8000

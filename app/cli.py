@@ -1,0 +1,30 @@
+"""The command line: run the service or parts of it, and use one that runs."""
+
+from __future__ import annotations
+
+import typer
+
+from app.commands import explain, keys, menu, run
+
+app = typer.Typer(
+    name="rationale",
+    help="Why did this vision model say that about this image?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(run.serve)
+app.command()(run.api)
+app.command()(run.worker)
+app.command()(explain.explain)
+app.command()(menu.methods)
+app.command()(menu.models)
+app.add_typer(keys.keys, name="keys")
+
+
+def main() -> None:
+    """Entry point of `rationale`."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

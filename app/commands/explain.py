@@ -1,0 +1,121 @@
+"""`rationale explain`: one picture in, one overlay out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from app.commands.run import Device, Models, plain_errors
+from jobs.errors import InvalidRequest, Problem
+
+if TYPE_CHECKING:
+    from app.commands.service import Document
+
+Image = Annotated[Path, typer.Argument(help="PNG, JPEG, WebP or TIFF.", exists=True, dir_okay=False)]
+Targets = Annotated[
+    list[str] | None, typer.Option("--target", help="Class index or label; the predicted class if left out.")
+]
+Parameters = Annotated[
+    list[str] | None, typer.Option("--param", help="A method's parameter as name=value; may repeat.")
+]
+Server = Annotated[
+    str | None,
+    typer.Option(help="Address of a running service; without it one is started.", envvar="RATIONALE_SERVER"),
+]
+Key = Annotated[str | None, typer.Option(help="API key of the running service.", envvar="RATIONALE_API_KEY")]
+
+
+def explain(
+    image: Image,
+    *,
+    model: Annotated[str, typer.Option(help="Model id; `rationale models` lists them.")],
+    method: Annotated[str, typer.Option(help="Method; `rationale methods` lists them.")] = "grad-cam",
+    target: Targets = None,
+    param: Parameters = None,
+    output: Annotated[Path | None, typer.Option(help="Overlay to write: .png, .webp or .jpg.")] = None,
+    relevance: Annotated[Path | None, typer.Option("--map", help="Raw float32 map to write: .npy.")] = None,
+    server: Server = None,
+    key: Key = None,
+    models: Models = None,
+    device: Device = None,
+) -> None:
+    """Explain one picture, print what was found, and write its overlay."""
+    from app.commands.service import service
+
+    console = Console()
+    with plain_errors():
+        fields = _fields(model, method, target or [], param or [])
+        options = [f"--{name}={value}" for name, value in (("models", models), ("device", device)) if value]
+        with service(server, key, *options) as running:
+            with Progress(console=Console(stderr=True), transient=True) as bar:
+                task = bar.add_task(f"{method} on {model}", total=1.0)
+                document = running.explain(
+                    image.read_bytes(), fields, lambda done: bar.update(task, completed=done)
+                )
+            if document["error"]:
+                raise InvalidRequest(document["error"]["detail"])
+            console.print(_table(document))
+            for found in document["targets"]:
+                links = found["links"]
+                for path, link, form in ((output, "overlay", _format(output)), (relevance, "heatmap", "npy")):
+                    if path:
+                        content = running.get(links[link], format=form).content
+                        _named(path, found, document).write_bytes(content)
+
+
+def _fields(model: str, method: str, targets: list[str], parameters: list[str]) -> dict[str, str | list[str]]:
+    return {
+        "model": model,
+        "method": method,
+        "target": targets,
+        "params": json.dumps(dict(map(_parameter, parameters))),
+    }
+
+
+def _parameter(text: str) -> tuple[str, object]:
+    name, separator, value = text.partition("=")
+    if not separator:
+        wrong = Problem(field=f"--param {text}", message="write it as name=value")
+        raise InvalidRequest("a parameter is not readable", problems=(wrong,))
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
+def _table(document: Document) -> Table:
+    timings = document["timings"]
+    table = Table(title=f"{document['method']['name']} on {document['model']['id']}", title_justify="left")
+    for heading in ("target", "score", "rank", "map from", "to", "grid", "layer", "seconds"):
+        table.add_column(heading)
+    for found in document["targets"]:
+        drawn = found["map"]
+        table.add_row(
+            found["label"],
+            f"{found['score']:.3f}",
+            str(found["rank"]),
+            f"{drawn['min']:.4g}",
+            f"{drawn['max']:.4g}",
+            "x".join(map(str, drawn["native_grid"])),
+            drawn["layer"] or "-",
+            f"{timings['total_s']:.3f}",
+        )
+    return table
+
+
+def _format(output: Path | None) -> str:
+    suffix = output.suffix.lower().removeprefix(".") if output else "png"
+    return "jpeg" if suffix == "jpg" else suffix
+
+
+def _named(path: Path, found: Document, document: Document) -> Path:
+    """`path`; when several classes are explained, with the class index before the suffix."""
+    if len(document["targets"]) == 1:
+        return path
+    return path.with_stem(f"{path.stem}-{found['index']}")

@@ -1,0 +1,3 @@
+"""`rationale keys`: who may use the service, and as which tenant."""
+
+from __future__ import annotations

@@ -1,0 +1,48 @@
+"""A service of one's own for as long as a block lasts, in processes of its own."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from app.commands.run import READY
+from jobs.errors import Unavailable
+from jobs.lifeline import start_child
+
+STOP_SECONDS = 30.0
+
+
+@contextmanager
+def private_service(options: Sequence[str] = ()) -> Iterator[str]:
+    """Run `rationale serve` on a free loopback port and give its address; all of it ends with the block.
+
+    `options` are further words of the command line. Raises `Unavailable` when the service does not come up.
+    """
+    with tempfile.TemporaryDirectory(prefix="rationale-") as data_dir:
+        words = [sys.executable, "-m", "app.cli", "serve", "--port", "0", "--data-dir", data_dir, *options]
+        process = start_child(words, stdout=subprocess.PIPE)
+        try:
+            yield _address(process)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            _wait(process)
+
+
+def _address(process: subprocess.Popen[bytes]) -> str:
+    for line in process.stdout or ():
+        text = line.decode()
+        if text.startswith(READY):
+            return text.removeprefix(READY).strip()
+    raise Unavailable("the service ended before it was ready; its messages are above", retry_after=1)
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.communicate(timeout=STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()

@@ -1,0 +1,80 @@
+"""A whole service on one machine: Redis if none is given, worker processes, and the API in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.server import run_api
+from app.settings import ApiSettings
+from jobs.embedded import EmbeddedRedis
+from jobs.lifeline import start_child
+
+WATCH_SECONDS = 0.5
+STOP_SECONDS = 15.0
+
+
+class Workers:
+    """Worker processes that are replaced when they die and drained when the service ends."""
+
+    def __init__(self, count: int, environment: dict[str, str]) -> None:
+        self._environment = os.environ | environment
+        self._processes = [self._start() for _ in range(count)]
+
+    async def watch(self) -> None:
+        """Replace every worker that has ended; runs until it is cancelled."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            for slot, process in enumerate(self._processes):
+                if process.poll() is not None:
+                    self._processes[slot] = self._start()
+
+    def stop(self) -> None:
+        """Ask every worker to drain; one that has not ended in time is killed."""
+        for process in self._processes:
+            process.send_signal(signal.SIGTERM)
+        for process in self._processes:
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return start_child([sys.executable, "-m", "workers.main"], environment=self._environment)
+
+
+def serve(
+    settings: ApiSettings,
+    *,
+    workers: int,
+    worker_environment: dict[str, str],
+    ready: Callable[[str], None],
+) -> None:
+    """Run everything until SIGINT or SIGTERM; `ready` gets the address once a worker serves a model."""
+    with _redis(settings.redis_url, settings.data_dir) as redis_url:
+        pool = Workers(workers, worker_environment | {"RATIONALE_REDIS_URL": redis_url})
+        try:
+            run_api(
+                settings.model_copy(update={"redis_url": redis_url}),
+                beside=(pool.watch,),
+                ready=ready,
+            )
+        finally:
+            pool.stop()
+
+
+@contextmanager
+def _redis(redis_url: str | None, data_dir: Path) -> Iterator[str]:
+    """The address of the given Redis, or of a private one that ends with the block."""
+    if redis_url:
+        yield redis_url
+        return
+    with EmbeddedRedis(data_dir / "redis") as redis:
+        yield redis.url

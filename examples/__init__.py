@@ -1,0 +1,1 @@
+"""The service as one of its users would use it."""
