@@ -1,0 +1,1 @@
+"""Every speed that is claimed, measured beside its peer in one run."""

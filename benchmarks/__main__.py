@@ -1,0 +1,32 @@
+"""`python -m benchmarks [NAME ...]`: every speed that is claimed, or the named ones."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from benchmarks import cached_pictures, overhead, queue_rate, throughput
+from benchmarks.figures import Figure, print_figures
+
+BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
+    "throughput": throughput.measure,
+    "overhead": overhead.measure,
+    "cached-pictures": cached_pictures.measure,
+    "queue": queue_rate.measure,
+}
+
+
+def main() -> None:
+    """Run them one after the other, so that none disturbs another, and print one table."""
+    unknown = set(sys.argv[1:]) - BENCHMARKS.keys()
+    if unknown:
+        raise SystemExit(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    figures = []
+    for name in sys.argv[1:] or BENCHMARKS:
+        print(f"== {name}", flush=True)
+        figures += BENCHMARKS[name]()
+    print_figures(figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""A load generator that is cheap beside the server it measures: prepared bytes out, a parser in."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httptools
+import uvloop
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer: its status, its body, and the seconds from the first byte sent to the last received."""
+
+    status: int
+    body: bytes
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a run of requests came to."""
+
+    answers: Sequence[Answer]
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Answers a second."""
+        return len(self.answers) / self.seconds
+
+
+def get(path: str) -> bytes:
+    """A GET request as bytes."""
+    return f"GET {path} HTTP/1.1\r\nHost: benchmark\r\n\r\n".encode()
+
+
+def post(path: str, body: bytes, *, content_type: str, headers: Sequence[str] = ()) -> bytes:
+    """A POST request as bytes."""
+    head = [
+        f"POST {path} HTTP/1.1",
+        "Host: benchmark",
+        f"Content-Type: {content_type}",
+        f"Content-Length: {len(body)}",
+        *headers,
+    ]
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+def run(address: str, requests: Iterable[bytes], *, connections: int) -> Load:
+    """Send every request, each connection one at a time, and wait for all answers.
+
+    Raises RuntimeError when the server closes a connection or answers with an error.
+    """
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_run(address, deque(requests), connections))
+
+
+async def _run(address: str, requests: deque[bytes], connections: int) -> Load:
+    url = urlsplit(address)
+    loop = asyncio.get_running_loop()
+    opened = [
+        (await loop.create_connection(_Connection, url.hostname, url.port))[1] for _ in range(connections)
+    ]
+    started = time.perf_counter()
+    shares = await asyncio.gather(*(connection.drain(requests) for connection in opened))
+    seconds = time.perf_counter() - started
+    answers = [answer for share in shares for answer in share]
+    wrong = next((answer for answer in answers if answer.status >= 400), None)
+    if wrong:
+        raise RuntimeError(f"the server answered {wrong.status}: {wrong.body[:500]!r}")
+    return Load(answers, seconds)
+
+
+class _Connection(asyncio.Protocol):
+    """One kept-alive connection with one request under way; also the callbacks of `httptools`."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._answer.done():
+            self._answer.set_exception(RuntimeError(f"the server closed the connection: {exc}"))
+
+    def on_body(self, body: bytes) -> None:
+        self._body += body
+
+    def on_message_complete(self) -> None:
+        seconds = time.perf_counter() - self._started
+        self._answer.set_result(Answer(self._parser.get_status_code(), bytes(self._body), seconds))
+
+    async def drain(self, requests: deque[bytes]) -> list[Answer]:
+        answers = []
+        while requests:
+            answers.append(await self._send(requests.popleft()))
+        self._transport.close()
+        return answers
+
+    async def _send(self, request: bytes) -> Answer:
+        self._answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._parser = httptools.HttpResponseParser(self)
+        self._body = bytearray()
+        self._started = time.perf_counter()
+        self._transport.write(request)
+        return await self._answer
