@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from jobs.catalogue import Family, MethodCard, Need
@@ -14,11 +14,24 @@ from jobs.catalogue import Family, MethodCard, Need
 if TYPE_CHECKING:
     from workers.probe import Probe
 
+READS_A_LAYER = frozenset({Need.ACTIVATIONS, Need.LAYER_GRADIENTS})
+
 
 class Params(BaseModel):
     """Base of every method's parameters: frozen, nothing unknown, every number bounded and finite."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class LayerParams(Params):
+    """Base of the parameters of a method that reads one layer."""
+
+    layer: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="Dotted path of the layer to read; none means the last feature map that has a grid.",
+    )
 
 
 P = TypeVar("P", bound=Params)
@@ -28,20 +41,26 @@ P = TypeVar("P", bound=Params)
 class Relevance:
     """What a method returns for a batch of R rows; a row is one image with one target.
 
-    `maps` is (R, H, W) float32, signed and never normalised, at the resolution of the model's input.
+    `maps` is (R, H, W), signed and never normalised, at the resolution of the model's input; float32, or
+    float64 where the model is.
     `native_grid` is the grid (rows, columns) on which it was computed, `layer` the layer that was read.
     `gaps` is (R,): for a method that promises a sum, |sum - promised| / |promised|.
+    `negative_only` is (R,) bool: rows of which a ReLU left nothing because all was evidence against.
     """
 
     maps: Tensor
     native_grid: tuple[int, int]
     layer: str | None = None
     gaps: Tensor | None = None
+    negative_only: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class Method(Generic[P]):
-    """An explanation method: words for the menu, its parameters, and one pure function."""
+    """An explanation method: words for the menu, its parameters, and one pure function.
+
+    `signed` says whether the map keeps evidence against the class when every parameter has its default.
+    """
 
     name: str
     title: str
@@ -53,6 +72,12 @@ class Method(Generic[P]):
     reference: str
     params: type[P]
     explain: Callable[[Probe, P], Relevance]
+
+    def layers(self, params: P) -> tuple[str | None, ...]:
+        """The layers that `explain` will read with these parameters; None is the default layer."""
+        if not self.needs & READS_A_LAYER:
+            return ()
+        return (params.layer if isinstance(params, LayerParams) else None,)
 
     def card(self) -> MethodCard:
         """The method as the catalogue prints it."""

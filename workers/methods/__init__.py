@@ -1,0 +1,31 @@
+"""Every explanation method, listed by hand in the order of the menu."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from workers.declare import Method
+from workers.methods import grad_cam, integrated_gradients, occlusion, saliency
+
+
+# Any: each method has a class of parameters of its own.
+def index_by_name(methods: Iterable[Method[Any]]) -> Mapping[str, Method[Any]]:
+    """The methods by name, in the order given. Raises ValueError when two have the same name."""
+    index: dict[str, Method[Any]] = {}
+    for method in methods:
+        if method.name in index:
+            raise ValueError(f"two methods are named {method.name!r}")
+        index[method.name] = method
+    return MappingProxyType(index)
+
+
+METHODS = index_by_name(
+    [
+        grad_cam.METHOD,
+        integrated_gradients.METHOD,
+        saliency.METHOD,
+        occlusion.METHOD,
+    ]
+)
