@@ -14,7 +14,7 @@
     |-- TenantFull            this tenant holds as many jobs as it may (`retry_after` in seconds)
     |-- Unavailable           Redis or every worker is out of reach (`retry_after` in seconds)
     `-- JobFailed             the job itself ended without a map
-        |-- NotExplainable    the method cannot explain this model or input; the message names the layer or field
+        |-- NotExplainable    the method cannot explain this model or input; it names the layer or field
         |-- WorkerCrashed     the job took its worker down as often as is allowed
         |-- DeadlineExceeded  the job ran longer than it may
         |-- OutOfMemory       the device cannot hold the job even alone

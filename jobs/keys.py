@@ -2,21 +2,21 @@
 
 All keys of one deployment share the hash tag `{namespace}`, so each script stays on one Redis Cluster slot.
 
-| key                    | type   | holds                                                       | lifetime   |
-|------------------------|--------|-------------------------------------------------------------|------------|
-| `job:<id>`             | hash   | the job, its state, progress, queue entry, crashes, error    | `RESULT`   |
-| `result:<id>`          | string | the `Result` as JSON                                         | `RESULT`   |
-| `maps:<id>`            | hash   | target index -> raw little-endian float32 of its map         | `RESULT`   |
-| `image:<image>`        | string | raw pixels                                                   | `RESULT`   |
-| `image-jobs:<image>`   | set    | ids of the jobs that use the image                           | `RESULT`   |
-| `queue:<model>@<hex>`  | stream | one entry a job that is not finished                         | `QUEUE`    |
-| `pending:<tenant>`     | zset   | ids of unfinished jobs by submit time                        | `RESULT`   |
-| `pace:<model>@<hex>`   | string | running mean of the seconds that a job takes                 | `SEEN`     |
-| `dead`                 | stream | dead letters with their reason                               | `DEAD`     |
-| `worker:<worker>`      | string | `WorkerCard` as JSON                                         | `HEARTBEAT`|
-| `workers`              | zset   | worker ids by last heartbeat                                 | `SEEN`     |
-| `model:<model>@<hex>`  | string | `ModelCard` as JSON                                          | `SEEN`     |
-| `models`               | zset   | `<model>@<hex>` by last heartbeat                            | `SEEN`     |
+| key                   | type   | holds                                                     | lifetime    |
+|-----------------------|--------|-----------------------------------------------------------|-------------|
+| `job:<id>`            | hash   | the job, its state, progress, queue entry, crashes, error | `RESULT`    |
+| `result:<id>`         | string | the `Result` as JSON                                      | `RESULT`    |
+| `maps:<id>`           | hash   | target index -> raw little-endian float32 of its map      | `RESULT`    |
+| `image:<image>`       | string | raw pixels                                                | `RESULT`    |
+| `image-jobs:<image>`  | set    | ids of the jobs that use the image                        | `RESULT`    |
+| `queue:<model>@<hex>` | stream | one entry a job that is not finished                      | `QUEUE`     |
+| `pending:<tenant>`    | zset   | ids of unfinished jobs by submit time                     | `RESULT`    |
+| `pace:<model>@<hex>`  | hash   | running mean of the seconds that a job occupies the queue | `SEEN`      |
+| `dead`                | stream | dead letters with their reason                            | `DEAD`      |
+| `worker:<worker>`     | string | `WorkerCard` as JSON                                      | `HEARTBEAT` |
+| `workers`             | zset   | worker ids by last heartbeat                              | `SEEN`      |
+| `model:<model>@<hex>` | string | `ModelCard` as JSON                                       | `SEEN`      |
+| `models`              | zset   | `<model>@<hex>` by first announcement                     | `SEEN`      |
 """
 
 from __future__ import annotations
@@ -62,7 +62,10 @@ class Keys:
         return self._key("image-jobs", image)
 
     def queue(self, model: ModelRef) -> str:
-        return self._key("queue", model.key)
+        return self.queue_named(model.key)
+
+    def queue_named(self, model_key: str) -> str:
+        return self._key("queue", model_key)
 
     def pending(self, tenant: str) -> str:
         return self._key("pending", tenant)

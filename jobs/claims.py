@@ -1,0 +1,159 @@
+"""The GPU room's side of the queue: claim jobs, keep their leases, and end them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+from redis.asyncio import Redis
+
+from jobs import moves
+from jobs.connection import reachable
+from jobs.delivery import Deliveries, Kind, Reading, read
+from jobs.errors import Failure, Unreadable, WorkerCrashed
+from jobs.job import Job, ModelRef
+from jobs.keys import Keys
+from jobs.lua import run, run_all
+from jobs.moves import Hold
+from jobs.result import Result
+
+MAX_INTERRUPTIONS = 10
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job that one consumer holds for as long as it renews its lease.
+
+    `entry` is the id of its stream entry; `crashes` counts the workers that the job took down so far,
+    `deliveries` how often the entry was handed out, this time included.
+    """
+
+    job: Job
+    entry: str
+    consumer: str
+    crashes: int
+    deliveries: int
+
+    @property
+    def hold(self) -> Hold:
+        """What proves this claim to the scripts."""
+        return Hold(self.job.id, self.job.model, self.entry, self.consumer, self.deliveries)
+
+
+class Claims:
+    """Hands jobs to workers. Every step but `claim` is refused to those who no longer hold the claim."""
+
+    def __init__(self, redis: Redis, keys: Keys, *, lease_seconds: float = 6.0) -> None:
+        self.redis = redis
+        self.keys = keys
+        self.lease_seconds = lease_seconds
+        self._deliveries = Deliveries(redis, keys, lease_seconds=lease_seconds)
+
+    async def ensure_groups(self, models: Sequence[ModelRef]) -> None:
+        """Make the queues of these models readable; `claim` heals them by itself too."""
+        with reachable():
+            await self._deliveries.ensure_groups(models)
+
+    async def claim(
+        self, consumer: str, models: Sequence[ModelRef], *, count: int, block_seconds: float
+    ) -> list[Claim]:
+        """Up to `count` jobs (or one a model, if that is more): those that others dropped, then new ones.
+
+        Waits up to `block_seconds` for the first one, but never longer than a quarter of the lease, so that
+        lapsed leases are noticed in time. The jobs stay `queued` until `start`.
+        """
+        with reachable():
+            deliveries = await self._deliveries.next(
+                consumer, models, count=count, block_seconds=block_seconds
+            )
+            readings = await read(self.redis, self.keys, deliveries)
+            await self._sort_out(readings)
+            kept = await self._count_interruptions([reading for reading in readings if reading.job])
+        return [
+            Claim(reading.job, reading.hold.entry, consumer, reading.crashes, reading.hold.deliveries)
+            for reading in kept
+            if reading.job
+        ]
+
+    async def start(self, claims: Sequence[Claim]) -> list[Claim]:
+        """Mark claims as running; returns those that are still held, in their order."""
+        calls = [moves.start(self.keys, claim.hold, claim.job.image.key) for claim in claims]
+        with reachable():
+            answers = await run_all(self.redis, calls)
+        return [claim for claim, held in zip(claims, answers, strict=True) if held]
+
+    async def renew(self, claims: Sequence[Claim]) -> frozenset[str]:
+        """Begin the leases anew; returns the ids of jobs that are lost: taken over, cancelled, erased."""
+        parties: dict[tuple[ModelRef, str], list[Claim]] = defaultdict(list)
+        for claim in claims:
+            parties[claim.job.model, claim.consumer].append(claim)
+        calls = [
+            moves.renew(self.keys, model, consumer, [claim.hold for claim in party])
+            for (model, consumer), party in parties.items()
+        ]
+        with reachable():
+            answers = await run_all(self.redis, calls)
+        return frozenset(
+            claim.job.id
+            for party, lost in zip(parties.values(), answers, strict=True)
+            for claim in party
+            if claim.entry.encode() in lost
+        )
+
+    async def report(self, claim: Claim, fraction: float) -> None:
+        """Note progress, 0 to 1; nothing happens when the claim is lost."""
+        with reachable():
+            await run(self.redis, moves.report(self.keys, claim.hold, fraction))
+
+    async def commit(self, answers: Sequence[tuple[Claim, Result, Mapping[int, bytes]]]) -> list[bool]:
+        """Store results with their maps (target index -> raw float32) and end the jobs; False where lost."""
+        calls = [
+            moves.commit(self.keys, claim.hold, claim.job, result, maps) for claim, result, maps in answers
+        ]
+        with reachable():
+            return [bool(held) for held in await run_all(self.redis, calls)]
+
+    async def fail(self, claim: Claim, failure: Failure, *, dead_letter: bool) -> bool:
+        """End a job without a result, with a dead letter if asked; False when the claim is lost."""
+        call = moves.fail(self.keys, claim.hold, claim.job.tenant, failure, dead_letter=dead_letter)
+        with reachable():
+            return bool(await run(self.redis, call))
+
+    async def crash(self, claim: Claim) -> int:
+        """Count that the job took its worker down; the job is `queued` again, and the claim is still held.
+
+        Returns how often that happened by now, or 0 when the claim is lost.
+        """
+        with reachable():
+            return int(await run(self.redis, moves.crash(self.keys, claim.hold, uuid4().hex)))
+
+    async def release(self, claims: Sequence[Claim]) -> None:
+        """Give claims back, so that anyone may take them at once; this counts against nobody."""
+        with reachable():
+            await run_all(self.redis, [moves.release(self.keys, claim.hold) for claim in claims])
+
+    async def _sort_out(self, readings: Sequence[Reading]) -> None:
+        """Drop entries without a job, and end those that nobody can read; foreign ones stay pending."""
+        gone = [moves.discard(self.keys, reading.hold) for reading in readings if reading.kind is Kind.GONE]
+        await run_all(self.redis, gone)
+        failure = Failure.of(Unreadable("The queued job is not one that this version understands."))
+        await self._bury([reading for reading in readings if reading.kind is Kind.UNREADABLE], failure)
+
+    async def _count_interruptions(self, readings: Sequence[Reading]) -> list[Reading]:
+        """Count the jobs that were running when they were dropped; those dropped too often end here."""
+        interrupted = [reading for reading in readings if reading.interrupted]
+        calls = [moves.interrupt(self.keys, reading.hold) for reading in interrupted]
+        answers = await run_all(self.redis, calls)
+        counts = {one.hold: int(count) for one, count in zip(interrupted, answers, strict=True)}
+        failure = Failure.of(WorkerCrashed(f"The job's worker vanished more than {MAX_INTERRUPTIONS} times."))
+        await self._bury([one for one in interrupted if counts[one.hold] > MAX_INTERRUPTIONS], failure)
+        return [one for one in readings if 0 <= counts.get(one.hold, 0) <= MAX_INTERRUPTIONS]
+
+    async def _bury(self, readings: Sequence[Reading], failure: Failure) -> None:
+        calls = [
+            moves.fail(self.keys, reading.hold, reading.tenant, failure, dead_letter=True)
+            for reading in readings
+        ]
+        await run_all(self.redis, calls)

@@ -1,0 +1,74 @@
+"""The one place that says how this project connects to Redis, and what it means when Redis is away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from jobs.errors import Unavailable
+
+RETRIES = 3
+RETRY_BASE_SECONDS = 0.02
+RETRY_CAP_SECONDS = 0.2
+RETRY_AFTER_SECONDS = 2
+HEALTH_CHECK_SECONDS = 15
+
+# What Redis answers while it starts, is full, cannot write its file, or follows another server.
+OUTAGES = (
+    "LOADING",
+    "OOM",
+    "MISCONF",
+    "READONLY",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "NOREPLICAS",
+    "BUSY",
+    "NOAUTH",
+)
+
+
+def connect(url: str, *, timeout_seconds: float = 5.0) -> Redis:
+    """A client for `redis://`, `rediss://` or `unix://`; it connects when it is first used.
+
+    Broken connections are tried again for about half a second, answers that do not come in
+    `timeout_seconds` are not. Blocking reads must therefore wait less than `timeout_seconds`.
+    """
+    backoff = ExponentialBackoff(cap=RETRY_CAP_SECONDS, base=RETRY_BASE_SECONDS)
+    client: Redis = Redis.from_url(
+        url,
+        socket_timeout=timeout_seconds,
+        socket_connect_timeout=min(1.0, timeout_seconds),
+        health_check_interval=HEALTH_CHECK_SECONDS,
+        retry=Retry(backoff, RETRIES, supported_errors=(RedisConnectionError,)),
+    )
+    return client
+
+
+@contextmanager
+def reachable() -> Iterator[None]:
+    """Turns an outage of Redis into `Unavailable`; other errors of Redis are defects and pass."""
+    try:
+        yield
+    except (RedisConnectionError, RedisTimeoutError, OSError) as error:
+        raise _unavailable(error) from error
+    except RedisError as error:
+        if isinstance(error, ResponseError) and _is_outage(error):
+            raise _unavailable(error) from error
+        raise
+
+
+def _is_outage(error: ResponseError) -> bool:
+    return getattr(error, "status_code", None) in OUTAGES or str(error).startswith(OUTAGES)
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    return Unavailable(
+        f"Redis is out of reach ({type(error).__name__}); try again shortly.", retry_after=RETRY_AFTER_SECONDS
+    )

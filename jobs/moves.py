@@ -1,0 +1,181 @@
+"""Every change of a job as one script call: which keys it touches and what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from jobs.errors import Failure
+from jobs.job import Job, ModelRef
+from jobs.keys import GROUP, Keys
+from jobs.lua import Argument, Call, load
+from jobs.result import Result
+
+NOBODY = "nobody"
+FORGET_CONSUMER_MS = 3600 * 1000
+RELEASED_IDLE_MS = 24 * 3600 * 1000
+MAX_DEAD_LETTERS = 10_000
+
+
+@dataclass(frozen=True)
+class Hold:
+    """What proves a claim to the scripts: the entry, who holds it, and its how-manieth delivery it was."""
+
+    job_id: str
+    model: ModelRef
+    entry: str
+    consumer: str
+    deliveries: int
+
+
+def submit(keys: Keys, job: Job, pixels: bytes | None, *, capacity: int, tenant_capacity: int) -> Call:
+    """Accept a job once."""
+    return Call(
+        load("submit"),
+        (
+            keys.job(job.id),
+            keys.result(job.id),
+            keys.maps(job.id),
+            keys.image(job.image.key),
+            keys.image_jobs(job.image.key),
+            keys.queue(job.model),
+            keys.pending(job.tenant),
+            keys.pace(job.model),
+        ),
+        (
+            job.id,
+            job.tenant,
+            job.model_dump_json(),
+            job.model.key,
+            job.image.key,
+            int(pixels is not None),
+            pixels or b"",
+            capacity,
+            tenant_capacity,
+            keys.lifetimes.result,
+            keys.lifetimes.queue,
+            keys.changes,
+        ),
+    )
+
+
+def group(keys: Keys, model: ModelRef) -> Call:
+    """Make the group of a queue."""
+    arguments = (GROUP, keys.lifetimes.queue, FORGET_CONSUMER_MS)
+    return Call(load("group"), (keys.queue(model),), arguments)
+
+
+def reclaim(keys: Keys, model: ModelRef, *, consumer: str, lease_ms: int, count: int) -> Call:
+    """Take over entries whose lease has lapsed."""
+    arguments = (GROUP, consumer, lease_ms, count, keys.lifetimes.queue)
+    return Call(load("reclaim"), (keys.queue(model),), arguments)
+
+
+def interrupt(keys: Keys, hold: Hold) -> Call:
+    """Count that a job was running when its worker let go of it."""
+    return Call(load("interrupt"), _job_and_queue(keys, hold), _proof(keys, hold))
+
+
+def start(keys: Keys, hold: Hold, image: str) -> Call:
+    """Mark a claimed job as running."""
+    touched = (*_job_and_queue(keys, hold), keys.image(image), keys.image_jobs(image))
+    return Call(load("start"), touched, (*_proof(keys, hold), keys.lifetimes.result))
+
+
+def renew(keys: Keys, model: ModelRef, consumer: str, holds: Sequence[Hold]) -> Call:
+    """Renew the leases of one consumer on one queue."""
+    arguments: list[Argument] = [GROUP, consumer]
+    for hold in holds:
+        arguments += (hold.entry, hold.deliveries)
+    return Call(load("renew"), (keys.queue(model),), tuple(arguments))
+
+
+def report(keys: Keys, hold: Hold, progress: float) -> Call:
+    """Note how far a running job is, 0 to 1."""
+    return Call(load("report"), _job_and_queue(keys, hold), (*_proof(keys, hold), f"{progress:.4f}"))
+
+
+def commit(keys: Keys, hold: Hold, job: Job, result: Result, maps: Mapping[int, bytes]) -> Call:
+    """Store a result and end its job."""
+    touched = (
+        keys.job(job.id),
+        keys.result(job.id),
+        keys.maps(job.id),
+        keys.image(job.image.key),
+        keys.image_jobs(job.image.key),
+        keys.queue(job.model),
+        keys.pending(job.tenant),
+        keys.pace(job.model),
+    )
+    lifetimes = (keys.lifetimes.result, keys.lifetimes.seen)
+    flat = tuple(word for target, values in maps.items() for word in (target, values))
+    return Call(load("commit"), touched, (*_proof(keys, hold), result.model_dump_json(), *lifetimes, *flat))
+
+
+def fail(keys: Keys, hold: Hold, tenant: str, failure: Failure, *, dead_letter: bool) -> Call:
+    """End a job with a failure."""
+    touched = (*_job_and_queue(keys, hold), keys.pending(tenant), keys.dead)
+    letter = {
+        "id": hold.job_id,
+        "tenant": tenant,
+        "model": hold.model.key,
+        "code": failure.code,
+        "detail": failure.detail,
+    }
+    arguments: tuple[Argument, ...] = (
+        failure.model_dump_json(),
+        keys.lifetimes.result,
+        int(dead_letter),
+        keys.lifetimes.dead,
+        MAX_DEAD_LETTERS,
+        *(word for field in letter.items() for word in field),
+    )
+    return Call(load("fail"), touched, (*_proof(keys, hold), *arguments))
+
+
+def crash(keys: Keys, hold: Hold, token: str) -> Call:
+    """Count that a job took its worker down; equal tokens count once."""
+    return Call(load("crash"), _job_and_queue(keys, hold), (*_proof(keys, hold), token))
+
+
+def release(keys: Keys, hold: Hold) -> Call:
+    """Give a claim back."""
+    return Call(load("release"), _job_and_queue(keys, hold), (*_proof(keys, hold), NOBODY, RELEASED_IDLE_MS))
+
+
+def discard(keys: Keys, hold: Hold) -> Call:
+    """Drop an entry that stands for no job."""
+    proof = (GROUP, hold.entry, hold.consumer, hold.deliveries)
+    return Call(load("discard"), (keys.queue(hold.model),), proof)
+
+
+def cancel(keys: Keys, tenant: str, job_id: str, model_key: str) -> Call:
+    """End a tenant's unfinished job."""
+    touched = (keys.job(job_id), keys.queue_named(model_key), keys.pending(tenant))
+    return Call(load("cancel"), touched, (job_id, keys.changes, GROUP, tenant, keys.lifetimes.result))
+
+
+def erase(
+    keys: Keys, tenant: str, job_id: str, model_key: str, *, image: str, image_jobs: Sequence[str]
+) -> Call:
+    """Remove all that is kept of a tenant's job; `image_jobs` are the other jobs of its image."""
+    touched = (
+        keys.job(job_id),
+        keys.result(job_id),
+        keys.maps(job_id),
+        keys.image(image),
+        keys.image_jobs(image),
+        keys.queue_named(model_key),
+        keys.pending(tenant),
+        keys.dead,
+        *(keys.job(mate) for mate in image_jobs),
+    )
+    return Call(load("erase"), touched, (job_id, keys.changes, GROUP, tenant, *image_jobs))
+
+
+def _job_and_queue(keys: Keys, hold: Hold) -> tuple[str, str]:
+    return keys.job(hold.job_id), keys.queue(hold.model)
+
+
+def _proof(keys: Keys, hold: Hold) -> tuple[Argument, ...]:
+    return (hold.job_id, keys.changes, GROUP, hold.entry, hold.consumer, hold.deliveries)

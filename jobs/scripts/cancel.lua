@@ -1,0 +1,14 @@
+-- Ends a tenant's unfinished job. Answers 1, or 0 when there is none.
+local job, queue, pending = unpack(KEYS)
+local id, channel, group, tenant, result_seconds = unpack(ARGV)
+
+local known = redis.call('HMGET', job, 'tenant', 'state', 'entry', 'progress')
+if known[1] ~= tenant or (known[2] ~= 'queued' and known[2] ~= 'running') then
+  return 0
+end
+drop_entry(queue, group, known[3])
+redis.call('ZREM', pending, id)
+redis.call('HSET', job, 'state', 'cancelled', 'finished_at', now())
+expire(result_seconds, {job})
+tell(channel, id, 'cancelled', known[4])
+return 1

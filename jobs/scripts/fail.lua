@@ -1,0 +1,30 @@
+-- Ends a job with a failure, and keeps a dead letter when asked. Answers 1, or 0 when the claim is lost.
+local job, queue, pending, dead = unpack(KEYS)
+local id, channel, group, entry, consumer, deliveries = unpack(ARGV, 1, 6)
+local failure, result_seconds, has_letter, dead_seconds, dead_count = unpack(ARGV, 7, 11)
+local FIRST_FIELD = 12
+
+if not holds(queue, group, entry, consumer, deliveries) then
+  return 0
+end
+drop_entry(queue, group, entry)
+redis.call('ZREM', pending, id)
+local known = redis.call('HMGET', job, 'state', 'progress', 'letter')
+local letter = known[3]
+if has_letter == '1' then
+  if letter then
+    redis.call('XDEL', dead, letter)
+  end
+  letter = redis.call('XADD', dead, 'MAXLEN', '~', dead_count, '*', unpack(ARGV, FIRST_FIELD))
+  expire(dead_seconds, {dead})
+end
+if not known[1] then
+  return 0
+end
+redis.call('HSET', job, 'state', 'failed', 'failure', failure, 'finished_at', now())
+if letter then
+  redis.call('HSET', job, 'letter', letter)
+end
+expire(result_seconds, {job})
+tell(channel, id, 'failed', known[2] or 0)
+return 1

@@ -1,0 +1,21 @@
+-- Makes the group of a queue, so that every entry is read from the first on, and forgets idle consumers.
+local queue = KEYS[1]
+local group, queue_seconds, forget_ms = unpack(ARGV)
+
+local made = redis.pcall('XGROUP', 'CREATE', queue, group, '0', 'MKSTREAM')
+if made.err and not string.find(made.err, 'BUSYGROUP', 1, true) then
+  return made
+end
+expire(queue_seconds, {queue})
+
+-- Each reply is a flat list of names and values; deleting a consumer would drop what it still holds.
+for _, fields in ipairs(redis.call('XINFO', 'CONSUMERS', queue, group)) do
+  local consumer = {}
+  for index = 1, #fields, 2 do
+    consumer[fields[index]] = fields[index + 1]
+  end
+  if consumer.pending == 0 and consumer.idle > tonumber(forget_ms) then
+    redis.call('XGROUP', 'DELCONSUMER', queue, group, consumer.name)
+  end
+end
+return 1

@@ -1,0 +1,90 @@
+"""What is kept of a job besides its place in the queue: its record, result, maps and pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from pydantic import ValidationError
+from redis.asyncio import Redis
+
+from jobs.connection import reachable
+from jobs.errors import Failure, Unreadable
+from jobs.job import Job, State
+from jobs.keys import Keys
+from jobs.result import Result
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """Where a job stands; times are seconds since 1970 by the clock of Redis, progress is 0 to 1."""
+
+    job: Job
+    state: State
+    progress: float
+    submitted_at: float
+    started_at: float | None
+    finished_at: float | None
+    crashes: int
+    failure: Failure | None
+
+
+class JobStore:
+    """Reads what the queue's scripts have written. Raises `Unavailable` while Redis is out of reach."""
+
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        self.redis = redis
+        self.keys = keys
+
+    async def record(self, tenant: str, job_id: str) -> JobRecord | None:
+        """A tenant's job; None when there is none, or when it is another tenant's.
+
+        Raises `Unreadable` for a job that another version has written.
+        """
+        with reachable():
+            fields = cast(dict[bytes, bytes], await self.redis.hgetall(self.keys.job(job_id)))
+        if fields.get(b"tenant") != tenant.encode() or b"job" not in fields:
+            return None
+        try:
+            return _record(fields)
+        except ValidationError as error:
+            raise Unreadable("This job was written by another version of the service.") from error
+
+    async def result(self, tenant: str, job_id: str) -> Result | None:
+        """The result of a tenant's job; None when there is none (yet, or any more)."""
+        with reachable():
+            async with self.redis.pipeline(transaction=False) as pipeline:
+                pipeline.hget(self.keys.job(job_id), "tenant")
+                pipeline.get(self.keys.result(job_id))
+                owner, answer = await pipeline.execute()
+        if owner != tenant.encode() or answer is None:
+            return None
+        return Result.model_validate_json(answer)
+
+    async def relevance(self, job_id: str, target: int) -> bytes | None:
+        """Raw little-endian float32 of one map, rows first; the caller has checked whose job it is."""
+        with reachable():
+            return cast(bytes | None, await self.redis.hget(self.keys.maps(job_id), str(target)))
+
+    async def pixels(self, image: str) -> bytes | None:
+        """Raw pixels by image key, laid out as the job's `ImageRef` says."""
+        with reachable():
+            return cast(bytes | None, await self.redis.get(self.keys.image(image)))
+
+
+def _record(fields: dict[bytes, bytes]) -> JobRecord:
+    failure = fields.get(b"failure")
+    return JobRecord(
+        job=Job.model_validate_json(fields[b"job"]),
+        state=State(fields[b"state"].decode()),
+        progress=float(fields[b"progress"]),
+        submitted_at=float(fields[b"submitted_at"]),
+        started_at=_time(fields, b"started_at"),
+        finished_at=_time(fields, b"finished_at"),
+        crashes=int(fields[b"crashes"]),
+        failure=None if failure is None else Failure.model_validate_json(failure),
+    )
+
+
+def _time(fields: dict[bytes, bytes], name: bytes) -> float | None:
+    return float(fields[name]) if name in fields else None

@@ -1,0 +1,81 @@
+"""The HTTP room's side of the queue: submit a job, cancel it, erase it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from redis.asyncio import Redis
+
+from jobs import moves
+from jobs.connection import reachable
+from jobs.errors import Gone, QueueFull, TenantFull
+from jobs.job import Job, State
+from jobs.keys import Keys
+from jobs.lua import run
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Where a submitted job stands, and whether this submission created it."""
+
+    state: State
+    created: bool
+
+
+class Submissions:
+    """Puts jobs into the queue and takes them out again on behalf of their tenant."""
+
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        self.redis = redis
+        self.keys = keys
+
+    async def submit(
+        self, job: Job, pixels: bytes | None, *, capacity: int, tenant_capacity: int
+    ) -> Submission:
+        """Accept a job, or find the equal one that is queued, running or done.
+
+        `pixels` may be None when the image is known to be stored. `capacity` bounds the unfinished jobs of
+        the job's model, `tenant_capacity` those of its tenant; a job that is known is never refused.
+
+        Raises `TenantFull`, `QueueFull`, `Gone` (the image is not stored, send it) and `Unavailable`.
+        """
+        call = moves.submit(self.keys, job, pixels, capacity=capacity, tenant_capacity=tenant_capacity)
+        with reachable():
+            verdict, state, seconds = await run(self.redis, call)
+        match verdict:
+            case b"tenant-full":
+                raise TenantFull("You have as many unfinished jobs as you may.", retry_after=int(seconds))
+            case b"queue-full":
+                raise QueueFull("The queue of this model is full.", retry_after=int(seconds))
+            case b"no-image":
+                raise Gone("The image is no longer stored; send it again.")
+        return Submission(State(state.decode()), created=verdict == b"created")
+
+    async def cancel(self, tenant: str, job_id: str) -> bool:
+        """End a job that is queued or running; False when this tenant has no such job."""
+        with reachable():
+            known = await self._place(tenant, job_id)
+            if known is None:
+                return False
+            return bool(await run(self.redis, moves.cancel(self.keys, tenant, job_id, known[0])))
+
+    async def erase(self, tenant: str, job_id: str) -> bool:
+        """Remove a job in any state with its result, and its image unless another job uses it."""
+        with reachable():
+            known = await self._place(tenant, job_id)
+            if known is None:
+                return False
+            model_key, image = known
+            members = cast(set[bytes], await self.redis.smembers(self.keys.image_jobs(image)))
+            mates = sorted(member.decode() for member in members if member.decode() != job_id)
+            call = moves.erase(self.keys, tenant, job_id, model_key, image=image, image_jobs=mates)
+            return bool(await run(self.redis, call))
+
+    async def _place(self, tenant: str, job_id: str) -> tuple[str, str] | None:
+        """The model key and the image of a tenant's job."""
+        fields = await self.redis.hmget(self.keys.job(job_id), ["tenant", "model", "image"])
+        owner, model_key, image = cast(list[bytes | None], fields)
+        if owner != tenant.encode() or model_key is None or image is None:
+            return None
+        return model_key.decode(), image.decode()

@@ -1,0 +1,68 @@
+"""Small jobs and results to test with; each call makes new ones."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from uuid import uuid4
+
+from jobs.job import ImageRef, Job, MethodRef, ModelRef
+from jobs.result import Box, MapInfo, Prediction, Provenance, Result, TargetResult
+
+PIXELS = bytes(range(64))
+MAP = struct.pack("<4f", 0.0, 0.25, -0.5, 1.0)
+
+
+def sample_model(name: str = "phantom-resnet", *, weights: str = "v1") -> ModelRef:
+    """A model whose digest follows from its name and weights."""
+    return ModelRef(id=name, digest="sha256:" + hashlib.sha256(f"{name} {weights}".encode()).hexdigest())
+
+
+def sample_job(
+    *,
+    job_id: str | None = None,
+    tenant: str = "clinic",
+    model: ModelRef | None = None,
+    image: str | None = None,
+) -> Job:
+    """A job with an image of 8 x 8 grey pixels (`PIXELS`)."""
+    return Job(
+        id=job_id or uuid4().hex,
+        tenant=tenant,
+        model=model or sample_model(),
+        method=MethodRef(name="saliency", version=1, params={"smooth": 0.5}),
+        image=ImageRef(
+            key=image or uuid4().hex,
+            digest="sha256:" + hashlib.sha256(PIXELS).hexdigest(),
+            height=8,
+            width=8,
+            channels=1,
+            dtype="uint8",
+        ),
+    )
+
+
+def sample_result(job: Job) -> Result:
+    """A result with one target, index 2, whose map is `MAP`."""
+    return Result(
+        id=job.id,
+        predictions=(Prediction(index=2, label="nodule", score=0.97, logit=6.1),),
+        targets=(
+            TargetResult(
+                index=2,
+                label="nodule",
+                score=0.97,
+                logit=6.1,
+                rank=1,
+                map=MapInfo(
+                    height=2,
+                    width=2,
+                    min=-0.5,
+                    max=1.0,
+                    native_grid=(2, 2),
+                    box=Box(x0=0, y0=0, x1=8, y1=8),
+                ),
+            ),
+        ),
+        provenance=Provenance(image=job.image.digest),
+    )
