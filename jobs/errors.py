@@ -19,6 +19,7 @@
         |-- DeadlineExceeded  the job ran longer than it may
         |-- OutOfMemory       the device cannot hold the job even alone
         |-- ModelUnavailable  the model cannot be loaded: file missing, digest wrong, weights do not fit
+        |-- ImageGone         the pixels were no longer stored when the job's turn came
         |-- Unreadable        the queue entry is not a job that this version understands
         `-- InternalError     a defect of ours; the log has its traceback
 
@@ -133,6 +134,10 @@ class ModelUnavailable(JobFailed):
     code = "model-unavailable"
 
 
+class ImageGone(JobFailed):
+    code = "image-gone"
+
+
 class Unreadable(JobFailed):
     code = "unreadable"
 
@@ -149,6 +154,7 @@ FAILURES: dict[str, type[JobFailed]] = {
         DeadlineExceeded,
         OutOfMemory,
         ModelUnavailable,
+        ImageGone,
         Unreadable,
         InternalError,
     )

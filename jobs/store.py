@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -70,6 +71,15 @@ class JobStore:
         """Raw pixels by image key, laid out as the job's `ImageRef` says."""
         with reachable():
             return cast(bytes | None, await self.redis.get(self.keys.image(image)))
+
+    async def pixels_of(self, images: Sequence[str]) -> dict[str, bytes]:
+        """Raw pixels of many images by their keys, in one round trip; those that are gone are left out."""
+        if not images:
+            return {}
+        with reachable():
+            answer = await self.redis.mget([self.keys.image(image) for image in images])
+        found = zip(images, cast(list[bytes | None], answer), strict=True)
+        return {image: pixels for image, pixels in found if pixels is not None}
 
 
 def _record(fields: dict[bytes, bytes]) -> JobRecord:

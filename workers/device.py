@@ -1,0 +1,172 @@
+"""The child process: one device, one loop, which computes the batches that its parent sends."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import socket
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from typing import Protocol
+
+from jobs.catalogue import ModelCard
+from jobs.job import Job
+from jobs.result import Outcome
+from workers.logs import log_as_json
+from workers.pipe import Abandoned, Answers, ChildEnd, PipeBrokenError, Progress, Ready, Work
+
+PROGRESS_SECONDS = 0.2
+
+
+class Answered(Protocol):
+    """What becomes of one job: how it ended, and the raw maps by target index."""
+
+    @property
+    def outcome(self) -> Outcome: ...
+    @property
+    def maps(self) -> dict[int, bytes]: ...
+
+
+class Explainer(Protocol):
+    """What the loop needs of a runner."""
+
+    device: str
+
+    def cards(self) -> tuple[ModelCard, ...]: ...
+    def run(
+        self, batch: Sequence[tuple[Job, bytes]], checkpoint: Callable[[float], None]
+    ) -> Sequence[Answered]: ...
+
+
+class Inbox:
+    """What the parent has sent: a thread reads it, so that it is at hand when the device becomes free."""
+
+    def __init__(self, pipe: ChildEnd) -> None:
+        self._pipe = pipe
+        self._work: SimpleQueue[tuple[Work, list[bytes]] | None] = SimpleQueue()
+        self._cancelled: defaultdict[int, set[str]] = defaultdict(set)
+        self._closed = False
+        Thread(target=self._read, name="inbox", daemon=True).start()
+
+    def next(self) -> tuple[Work, list[bytes]] | None:
+        """The next batch; waits for it. None when the parent has closed the pipe."""
+        return self._work.get()
+
+    def unwanted(self, work: Work) -> bool:
+        """Whether every job of the batch was cancelled, or nobody is left to answer to."""
+        return self._closed or self._cancelled[work.batch].issuperset(job.id for job in work.jobs)
+
+    def forget(self, work: Work) -> None:
+        """The batch is over."""
+        self._cancelled.pop(work.batch, None)
+
+    def _read(self) -> None:
+        try:
+            while True:
+                message, blobs = self._pipe.receive()
+                if isinstance(message, Work):
+                    self._work.put((message, blobs))
+                else:
+                    self._cancelled[message.batch].update(message.jobs)
+        except PipeBrokenError:
+            self._closed = True
+            self._work.put(None)
+
+
+def serve(pipe: ChildEnd, runner: Explainer, interrupted: type[BaseException]) -> None:
+    """Answer batches until the parent closes the pipe. A checkpoint raises `interrupted` in unwanted batches.
+
+    Whatever else the runner raises ends the process: a broken device must not take more jobs.
+    """
+    inbox = Inbox(pipe)
+    pipe.send(Ready(models=runner.cards(), device=runner.device))
+    while received := inbox.next():
+        work, blobs = received
+        try:
+            _answer(pipe, runner, work, blobs, _checkpoint(pipe, inbox, work, interrupted))
+        except interrupted:
+            pipe.send(Abandoned(batch=work.batch))
+        inbox.forget(work)
+
+
+def main() -> None:
+    """Run one device until the parent goes."""
+    options = _options()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the parent decides when this process ends
+    log_as_json()
+    pipe = ChildEnd(socket.socket(fileno=options.fd))
+    try:
+        _run(pipe, options)
+    except PipeBrokenError:
+        sys.exit(1)
+
+
+def _answer(
+    pipe: ChildEnd, runner: Explainer, work: Work, blobs: list[bytes], checkpoint: Callable[[float], None]
+) -> None:
+    checkpoint(0.0)
+    begin = time.perf_counter()
+    answers = runner.run(
+        [(job, blobs[image]) for job, image in zip(work.jobs, work.images, strict=True)], checkpoint
+    )
+    seconds = time.perf_counter() - begin
+    pipe.send(
+        Answers(
+            batch=work.batch,
+            outcomes=tuple(answer.outcome for answer in answers),
+            maps=tuple(tuple(answer.maps) for answer in answers),
+            seconds=seconds,
+        ),
+        [relevance for answer in answers for relevance in answer.maps.values()],
+    )
+
+
+def _checkpoint(
+    pipe: ChildEnd, inbox: Inbox, work: Work, interrupted: type[BaseException]
+) -> Callable[[float], None]:
+    told = time.monotonic()
+
+    def check(fraction: float) -> None:
+        nonlocal told
+        if inbox.unwanted(work):
+            raise interrupted
+        if time.monotonic() - told >= PROGRESS_SECONDS:
+            told = time.monotonic()
+            pipe.send(Progress(batch=work.batch, fraction=fraction))
+
+    return check
+
+
+def _run(pipe: ChildEnd, options: argparse.Namespace) -> None:
+    import torch
+
+    from workers.models.repository import Repository
+    from workers.probe import Interrupted
+    from workers.runner import Runner
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    repository = Repository(options.models, phantoms=options.phantoms, max_bytes=options.model_bytes)
+    serve(pipe, Runner(repository, options.device, chunk_rows=options.chunk_rows), Interrupted)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fd", type=int, required=True, help="socket to the parent")
+    parser.add_argument("--models", type=Path, help="folder of models")
+    parser.add_argument("--phantoms", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--chunk-rows", type=int, default=32)
+    parser.add_argument("--model-bytes", type=int, default=0)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

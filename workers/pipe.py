@@ -1,0 +1,172 @@
+"""What parent and child say to each other over a socket pair: framed JSON with raw bytes beside it.
+
+A frame is `<header length> <number of blobs> <length of each blob>` as little-endian 32-bit numbers, then the
+header (one message as JSON), then the blobs: pixels on the way down, relevance maps on the way up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from jobs.catalogue import ModelCard
+from jobs.job import Job, Message
+from jobs.result import Outcome
+
+MAX_HEADER_BYTES = 64 * 2**20
+MAX_BLOBS = 2**20
+STREAM_LIMIT_BYTES = 4 * 2**20
+_COUNTS = struct.Struct("<II")
+
+
+class Work(Message):
+    """Down: one batch. `images` says for each job which blob holds its pixels; equal images travel once."""
+
+    type: Literal["work"] = "work"
+    batch: int
+    jobs: tuple[Job, ...]
+    images: tuple[int, ...]
+
+
+class Cancel(Message):
+    """Down: nobody wants these jobs of a batch any more."""
+
+    type: Literal["cancel"] = "cancel"
+    batch: int
+    jobs: tuple[str, ...]
+
+
+class Ready(Message):
+    """Up, first of all: the models that can be served, and the device they run on."""
+
+    type: Literal["ready"] = "ready"
+    models: tuple[ModelCard, ...]
+    device: str
+
+
+class Progress(Message):
+    """Up: how much of the batch is done, 0 to 1."""
+
+    type: Literal["progress"] = "progress"
+    batch: int
+    fraction: float
+
+
+class Answers(Message):
+    """Up: how every job of the batch ended. `maps` names the targets of the blobs, job after job."""
+
+    type: Literal["answers"] = "answers"
+    batch: int
+    outcomes: tuple[Outcome, ...]
+    maps: tuple[tuple[int, ...], ...]
+    seconds: float = Field(description="Time that the batch had the device.")
+
+
+class Abandoned(Message):
+    """Up: the batch was given up because all its jobs were cancelled."""
+
+    type: Literal["abandoned"] = "abandoned"
+    batch: int
+
+
+Down = Annotated[Work | Cancel, Field(discriminator="type")]
+Up = Annotated[Ready | Progress | Answers | Abandoned, Field(discriminator="type")]
+_DOWN: TypeAdapter[Work | Cancel] = TypeAdapter(Down)
+_UP: TypeAdapter[Ready | Progress | Answers | Abandoned] = TypeAdapter(Up)
+
+
+class PipeBrokenError(Exception):
+    """The other side is gone, or says what cannot be a frame."""
+
+
+class ChildEnd:
+    """The child's end: blocking, read by one thread; any thread may write."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._file = connection.makefile("rb")
+        self._writing = threading.Lock()
+
+    def send(self, message: Ready | Progress | Answers | Abandoned, blobs: Sequence[bytes] = ()) -> None:
+        """Write one frame; raises PipeBrokenError when the parent is gone."""
+        try:
+            with self._writing:
+                self._connection.sendall(b"".join([_head(message, blobs), *blobs]))
+        except OSError as error:
+            raise PipeBrokenError(str(error)) from error
+
+    def receive(self) -> tuple[Work | Cancel, list[bytes]]:
+        """The next frame; raises PipeBrokenError at the end of the stream."""
+        n_header, n_blobs = _counts(self._read(_COUNTS.size))
+        lengths = struct.unpack(f"<{n_blobs}I", self._read(4 * n_blobs))
+        message = _DOWN.validate_json(self._read(n_header))
+        return message, [self._read(length) for length in lengths]
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self._file.close()
+        self._connection.close()
+
+    def _read(self, n_bytes: int) -> bytes:
+        try:
+            data = self._file.read(n_bytes)
+        except OSError as error:
+            raise PipeBrokenError(str(error)) from error
+        if len(data) < n_bytes:
+            raise PipeBrokenError("the parent closed the pipe")
+        return data
+
+
+class ParentEnd:
+    """The parent's end: asyncio, read by one task."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def over(cls, connection: socket.socket) -> ParentEnd:
+        """Take over a connected socket."""
+        return cls(*await asyncio.open_connection(sock=connection, limit=STREAM_LIMIT_BYTES))
+
+    async def send(self, message: Work | Cancel, blobs: Sequence[bytes] = ()) -> None:
+        """Write one frame; raises PipeBrokenError when the child is gone."""
+        try:
+            # One write a frame: frames of two tasks never mix.
+            self._writer.write(b"".join([_head(message, blobs), *blobs]))
+            await self._writer.drain()
+        except OSError as error:
+            raise PipeBrokenError(str(error)) from error
+
+    async def receive(self) -> tuple[Ready | Progress | Answers | Abandoned, list[bytes]]:
+        """The next frame; raises PipeBrokenError at the end of the stream and for what is no frame."""
+        try:
+            n_header, n_blobs = _counts(await self._reader.readexactly(_COUNTS.size))
+            lengths = struct.unpack(f"<{n_blobs}I", await self._reader.readexactly(4 * n_blobs))
+            message = _UP.validate_json(await self._reader.readexactly(n_header))
+            return message, [await self._reader.readexactly(length) for length in lengths]
+        except (OSError, EOFError, ValueError) as error:
+            raise PipeBrokenError(str(error)) from error
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self._writer.close()
+
+
+def _head(message: Message, blobs: Sequence[bytes]) -> bytes:
+    header = message.model_dump_json().encode()
+    lengths = struct.pack(f"<{len(blobs)}I", *map(len, blobs))
+    return _COUNTS.pack(len(header), len(blobs)) + lengths + header
+
+
+def _counts(data: bytes) -> tuple[int, int]:
+    n_header, n_blobs = _COUNTS.unpack(data)
+    if n_header > MAX_HEADER_BYTES or n_blobs > MAX_BLOBS:
+        raise PipeBrokenError("what arrived is not a frame")
+    return n_header, n_blobs
