@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -20,6 +20,9 @@ from jobs.moves import Hold
 from jobs.result import Result
 
 MAX_INTERRUPTIONS = 10
+MAX_COMMIT_BYTES = 4 * 2**20  # Redis does nothing else while it stores one party of results
+
+Commit = tuple[Hold, Job, Result, Mapping[int, bytes]]
 
 
 @dataclass(frozen=True)
@@ -79,9 +82,11 @@ class Claims:
 
     async def start(self, claims: Sequence[Claim]) -> list[Claim]:
         """Mark claims as running; returns those that are still held, in their order."""
-        calls = [moves.start(self.keys, claim.hold, claim.job.image.key) for claim in claims]
+        if not claims:
+            return []
+        call = moves.start(self.keys, [(claim.hold, claim.job) for claim in claims])
         with reachable():
-            answers = await run_all(self.redis, calls)
+            answers = await run(self.redis, call)
         return [claim for claim, held in zip(claims, answers, strict=True) if held]
 
     async def renew(self, claims: Sequence[Claim]) -> frozenset[str]:
@@ -109,11 +114,10 @@ class Claims:
 
     async def commit(self, answers: Sequence[tuple[Claim, Result, Mapping[int, bytes]]]) -> list[bool]:
         """Store results with their maps (target index -> raw float32) and end the jobs; False where lost."""
-        calls = [
-            moves.commit(self.keys, claim.hold, claim.job, result, maps) for claim, result, maps in answers
-        ]
+        commits = [(claim.hold, claim.job, result, maps) for claim, result, maps in answers]
+        calls = [moves.commit(self.keys, party) for party in _parties(commits)]
         with reachable():
-            return [bool(held) for held in await run_all(self.redis, calls)]
+            return [bool(held) for party in await run_all(self.redis, calls) for held in party]
 
     async def fail(self, claim: Claim, failure: Failure, *, dead_letter: bool) -> bool:
         """End a job without a result, with a dead letter if asked; False when the claim is lost."""
@@ -157,3 +161,17 @@ class Claims:
             for reading in readings
         ]
         await run_all(self.redis, calls)
+
+
+def _parties(commits: Iterable[Commit]) -> Iterator[list[Commit]]:
+    """Cut a row of commits into parts of bounded size, in order."""
+    party: list[Commit] = []
+    n_bytes = 0
+    for commit in commits:
+        party.append(commit)
+        n_bytes += sum(map(len, commit[3].values()))
+        if n_bytes >= MAX_COMMIT_BYTES:
+            yield party
+            party, n_bytes = [], 0
+    if party:
+        yield party

@@ -32,16 +32,7 @@ def submit(keys: Keys, job: Job, pixels: bytes | None, *, capacity: int, tenant_
     """Accept a job once."""
     return Call(
         load("submit"),
-        (
-            keys.job(job.id),
-            keys.result(job.id),
-            keys.maps(job.id),
-            keys.image(job.image.key),
-            keys.image_jobs(job.image.key),
-            keys.queue(job.model),
-            keys.pending(job.tenant),
-            keys.pace(job.model),
-        ),
+        _places(keys, job),
         (
             job.id,
             job.tenant,
@@ -76,10 +67,14 @@ def interrupt(keys: Keys, hold: Hold) -> Call:
     return Call(load("interrupt"), _job_and_queue(keys, hold), _proof(keys, hold))
 
 
-def start(keys: Keys, hold: Hold, image: str) -> Call:
-    """Mark a claimed job as running."""
-    touched = (*_job_and_queue(keys, hold), keys.image(image), keys.image_jobs(image))
-    return Call(load("start"), touched, (*_proof(keys, hold), keys.lifetimes.result))
+def start(keys: Keys, starts: Sequence[tuple[Hold, Job]]) -> Call:
+    """Mark claimed jobs as running."""
+    touched: list[str] = []
+    words: list[Argument] = [keys.changes, GROUP, keys.lifetimes.result]
+    for hold, job in starts:
+        touched += (*_job_and_queue(keys, hold), keys.image(job.image.key), keys.image_jobs(job.image.key))
+        words += (hold.job_id, hold.entry, hold.consumer, hold.deliveries)
+    return Call(load("start"), tuple(touched), tuple(words))
 
 
 def renew(keys: Keys, model: ModelRef, consumer: str, holds: Sequence[Hold]) -> Call:
@@ -95,21 +90,16 @@ def report(keys: Keys, hold: Hold, progress: float) -> Call:
     return Call(load("report"), _job_and_queue(keys, hold), (*_proof(keys, hold), f"{progress:.4f}"))
 
 
-def commit(keys: Keys, hold: Hold, job: Job, result: Result, maps: Mapping[int, bytes]) -> Call:
-    """Store a result and end its job."""
-    touched = (
-        keys.job(job.id),
-        keys.result(job.id),
-        keys.maps(job.id),
-        keys.image(job.image.key),
-        keys.image_jobs(job.image.key),
-        keys.queue(job.model),
-        keys.pending(job.tenant),
-        keys.pace(job.model),
-    )
-    lifetimes = (keys.lifetimes.result, keys.lifetimes.seen)
-    flat = tuple(word for target, values in maps.items() for word in (target, values))
-    return Call(load("commit"), touched, (*_proof(keys, hold), result.model_dump_json(), *lifetimes, *flat))
+def commit(keys: Keys, commits: Sequence[tuple[Hold, Job, Result, Mapping[int, bytes]]]) -> Call:
+    """Store results and end their jobs."""
+    touched: list[str] = []
+    words: list[Argument] = [keys.changes, GROUP, keys.lifetimes.result, keys.lifetimes.seen]
+    for hold, job, result, maps in commits:
+        touched += _places(keys, job)
+        words += (hold.job_id, hold.entry, hold.consumer, hold.deliveries)
+        words += (result.model_dump_json(), 2 * len(maps))
+        words += (word for target, values in maps.items() for word in (target, values))
+    return Call(load("commit"), tuple(touched), tuple(words))
 
 
 def fail(keys: Keys, hold: Hold, tenant: str, failure: Failure, *, dead_letter: bool) -> Call:
@@ -171,6 +161,20 @@ def erase(
         *(keys.job(mate) for mate in image_jobs),
     )
     return Call(load("erase"), touched, (job_id, keys.changes, GROUP, tenant, *image_jobs))
+
+
+def _places(keys: Keys, job: Job) -> tuple[str, ...]:
+    """Every key that a job may touch from its beginning to its end."""
+    return (
+        keys.job(job.id),
+        keys.result(job.id),
+        keys.maps(job.id),
+        keys.image(job.image.key),
+        keys.image_jobs(job.image.key),
+        keys.queue(job.model),
+        keys.pending(job.tenant),
+        keys.pace(job.model),
+    )
 
 
 def _job_and_queue(keys: Keys, hold: Hold) -> tuple[str, str]:

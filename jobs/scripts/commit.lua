@@ -1,40 +1,52 @@
--- Stores a result and ends its job. Answers 1, or 0 when the claim is lost.
-local job, result, maps, image, image_jobs, queue, pending, pace = unpack(KEYS)
-local id, channel, group, entry, consumer, deliveries = unpack(ARGV, 1, 6)
-local answer, result_seconds, pace_seconds = unpack(ARGV, 7, 9)
-local FIRST_MAP = 10
+-- Stores results and ends their jobs. Answers 1 for each, or 0 when its claim is lost.
+local channel, group, result_seconds, pace_seconds = unpack(ARGV, 1, 4)
+local KEYS_EACH, FIRST_WORD, WORDS_EACH = 8, 5, 6
 local PACE_WEIGHT = 0.02
 
 -- The time that a job occupied the queue: from the commit before it, or from its own arrival if that is later.
-local function note_pace(time)
+local function note_pace(pace, arrival, time)
   local known = redis.call('HMGET', pace, 'mean', 'count', 'last')
   local mean, count = tonumber(known[1] or 0), tonumber(known[2] or 0) + 1
-  local arrival = tonumber(redis.call('HGET', job, 'submitted_at'))
-  local seconds = math.max(0, tonumber(time) - math.max(arrival, tonumber(known[3] or 0)))
+  local seconds = math.max(0, tonumber(time) - math.max(tonumber(arrival), tonumber(known[3] or 0)))
   mean = mean + (seconds - mean) * math.max(PACE_WEIGHT, 1 / count)
   redis.call('HSET', pace, 'mean', string.format('%.9f', mean), 'count', count, 'last', time)
+  expire(pace_seconds, {pace})
 end
 
-local token = table.concat({consumer, entry, deliveries}, ' ')
-if not holds(queue, group, entry, consumer, deliveries) then
-  -- The same commit again, because its first answer was lost on the way, is no loss.
-  return redis.call('HGET', job, 'committed_by') == token and 1 or 0
-end
-drop_entry(queue, group, entry)
-redis.call('ZREM', pending, id)
-if redis.call('EXISTS', job) == 0 then
-  return 0
+-- The words of one job end with `n_words` that name its maps: target, values, target, values ...
+local function commit(keys, first_map, id, entry, consumer, deliveries, answer, n_words)
+  local job, result, maps, image, image_jobs, queue, pending, pace = unpack(keys)
+  local token = table.concat({consumer, entry, deliveries}, ' ')
+  local known = redis.call('HMGET', job, 'committed_by', 'submitted_at')
+  if not holds(queue, group, entry, consumer, deliveries) then
+    -- The same commit again, because its first answer was lost on the way, is no loss.
+    return known[1] == token and 1 or 0
+  end
+  drop_entry(queue, group, entry)
+  redis.call('ZREM', pending, id)
+  if not known[2] then
+    return 0
+  end
+
+  local time = now()
+  note_pace(pace, known[2], time)
+  redis.call('SET', result, answer, 'EX', result_seconds)
+  for index = first_map, first_map + n_words - 1, 2 do
+    redis.call('HSET', maps, ARGV[index], ARGV[index + 1])
+  end
+  redis.call('HSET', job, 'state', 'done', 'progress', '1', 'finished_at', time, 'committed_by', token)
+  expire(result_seconds, {job, maps, image, image_jobs})
+  tell(channel, id, 'done', 1)
+  return 1
 end
 
-local time = now()
-note_pace(time)
-redis.call('SET', result, answer)
-redis.call('DEL', maps)
-for index = FIRST_MAP, #ARGV, 2 do
-  redis.call('HSET', maps, ARGV[index], ARGV[index + 1])
+local answers = {}
+local word = FIRST_WORD
+for index = 1, #KEYS / KEYS_EACH do
+  local keys = {unpack(KEYS, (index - 1) * KEYS_EACH + 1, index * KEYS_EACH)}
+  local n_words = tonumber(ARGV[word + WORDS_EACH - 1])
+  local id, entry, consumer, deliveries, answer = unpack(ARGV, word, word + WORDS_EACH - 2)
+  answers[index] = commit(keys, word + WORDS_EACH, id, entry, consumer, deliveries, answer, n_words)
+  word = word + WORDS_EACH + n_words
 end
-redis.call('HSET', job, 'state', 'done', 'progress', '1', 'finished_at', time, 'committed_by', token)
-expire(result_seconds, {job, result, maps, image, image_jobs})
-expire(pace_seconds, {pace})
-tell(channel, id, 'done', 1)
-return 1
+return answers

@@ -10,7 +10,10 @@ if dropped.err then
   redis.call('XGROUP', 'CREATE', queue, group, '0', 'MKSTREAM')
   dropped = {}
 end
-expire(queue_seconds, {queue})
+-- Idle workers ask often, and each write would cost a write to the disk.
+if redis.call('TTL', queue) < queue_seconds / 2 then
+  expire(queue_seconds, {queue})
+end
 
 local claims = {}
 for _, pending in ipairs(dropped) do
