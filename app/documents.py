@@ -1,0 +1,57 @@
+"""The document of an explanation: a record and its result in the words of the API."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+
+from app.schemas import ErrorDocument, Explanation, TargetDocument
+from jobs.job import State
+from jobs.result import Result, TargetResult
+from jobs.store import JobRecord
+
+PREFIX = "/api/v1"
+
+
+def document(record: JobRecord, result: Result | None) -> Explanation:
+    """What is known of a job; `result` is None while there is none."""
+    here = location(record.job.id)
+    failure = record.failure
+    return Explanation(
+        id=record.job.id,
+        state=record.state,
+        progress=1.0 if record.state is State.DONE else record.progress,
+        model=record.job.model,
+        method=record.job.method,
+        predictions=result.predictions if result else (),
+        targets=tuple(_target(here, target) for target in result.targets) if result else (),
+        timings=result.timings if result else None,
+        provenance=result.provenance if result else None,
+        error=ErrorDocument(code=failure.code, detail=failure.detail, errors=failure.problems)
+        if failure
+        else None,
+        submitted_at=_time(record.submitted_at),
+        started_at=_time(record.started_at),
+        finished_at=_time(record.finished_at),
+        links={"self": here, "events": f"{here}/events"},
+    )
+
+
+def location(job_id: str) -> str:
+    """The path of an explanation; never built from what a client says of the host."""
+    return f"{PREFIX}/explanations/{job_id}"
+
+
+def tag(content: bytes) -> str:
+    """A strong ETag of the bytes themselves."""
+    return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _target(here: str, target: TargetResult) -> TargetDocument:
+    links = {name: f"{here}/{name}?target={target.index}" for name in ("heatmap", "overlay")}
+    # The parts are validated already; this runs once for each target of each answer.
+    return TargetDocument.model_construct(**dict(target), links=links)

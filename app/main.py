@@ -1,0 +1,147 @@
+"""Makes the API: every real thing is chosen, started and stopped here. Run, it prints its contract."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+
+from app.access import Access, check_address, server_secret
+from app.contract import describe
+from app.documents import PREFIX
+from app.errors import add_error_handlers
+from app.formats import UploadLimits
+from app.gate import PUBLIC, Gate
+from app.menu import Menu
+from app.pictures import Gallery
+from app.requests import BodyLimits
+from app.routes import catalogue, events, explanations, health, pictures
+from app.services import Services
+from app.settings import ApiSettings
+from app.submissions import Desk
+from app.telemetry import Meter, Telemetry
+from app.uploads import Decoder
+from app.waiting import Lookout
+from jobs.catalogue import load_catalogue
+from jobs.changes import Changes
+from jobs.connection import connect
+from jobs.keys import Keys
+from jobs.queue import JobQueue
+from jobs.registry import Registry
+from jobs.store import JobStore
+
+PRINTED = Path(__file__).parent.parent / "openapi" / "openapi.json"
+REDIS_URL = "redis://127.0.0.1:6379/0"
+DESCRIPTION = "Why did this vision model say that about this image?"
+
+
+def create_app(settings: ApiSettings) -> FastAPI:
+    """The API of these settings; it connects and starts its decoders with its lifespan.
+
+    Raises `InvalidRequest` when it would serve beyond this machine without keys.
+    """
+    check_address(settings.host, settings.keys_file)
+    access, telemetry = Access(settings.keys_file), Telemetry()
+    app = FastAPI(
+        title="Rationale",
+        version=version("rationale"),
+        description=DESCRIPTION,
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan(settings, access, telemetry),
+    )
+    add_error_handlers(app)
+    app.include_router(_native(), prefix=PREFIX)
+    app.include_router(health.router)
+    app.add_middleware(
+        Gate, access=access, public=PUBLIC | ({"/metrics"} if settings.public_metrics else set())
+    )
+    app.add_middleware(Meter, telemetry=telemetry)
+    describe(app)
+    return app
+
+
+def _native() -> APIRouter:
+    router = APIRouter()
+    for part in (explanations, events, pictures, catalogue):
+        router.include_router(part.router)
+    return router
+
+
+def _lifespan(
+    settings: ApiSettings, access: Access, telemetry: Telemetry
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """Every stop is written beside its start; they run in reverse."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        keys = Keys(settings.namespace)
+        async with AsyncExitStack() as stack:
+            redis = connect(settings.redis_url or REDIS_URL)
+            stack.push_async_callback(redis.aclose)
+
+            decoder = Decoder(_upload_limits(settings), settings.decoder_processes)
+            await decoder.start()
+            stack.push_async_callback(decoder.stop)
+
+            changes = Changes(redis, keys)
+            await changes.start()
+            stack.push_async_callback(changes.stop)
+
+            store, registry = JobStore(redis, keys), Registry(redis, keys)
+            menu = Menu(load_catalogue(), registry)
+            app.state.services = Services(
+                settings=settings,
+                access=access,
+                queue=JobQueue(redis, keys),
+                store=store,
+                registry=registry,
+                menu=menu,
+                desk=Desk(menu, decoder, _secret(settings)),
+                lookout=Lookout(store, changes),
+                gallery=Gallery(store, settings.picture_cache_bytes),
+                telemetry=telemetry,
+                body_limits=BodyLimits(settings.max_upload_bytes, settings.body_seconds),
+            )
+            yield
+
+    return lifespan
+
+
+def _upload_limits(settings: ApiSettings) -> UploadLimits:
+    return UploadLimits(
+        max_bytes=settings.max_upload_bytes,
+        max_pixels=settings.max_pixels,
+        seconds=settings.decode_seconds,
+    )
+
+
+def _secret(settings: ApiSettings) -> bytes:
+    if settings.secret is not None:
+        return settings.secret.get_secret_value().encode()
+    return server_secret(settings.data_dir)
+
+
+def main() -> int:
+    """Print openapi/openapi.json, or with `--check` say whether it is what would be printed."""
+    parser = argparse.ArgumentParser(prog="python -m app.main", description=main.__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 on a difference")
+    text = json.dumps(create_app(ApiSettings(host="127.0.0.1")).openapi(), indent=2, sort_keys=True) + "\n"
+    if not parser.parse_args().check:
+        PRINTED.write_text(text)
+    elif not PRINTED.exists() or PRINTED.read_text() != text:
+        sys.stderr.write(f"{PRINTED.name} is not what the API says of itself; run `make openapi`.\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

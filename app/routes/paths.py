@@ -1,0 +1,26 @@
+"""Names in paths; one that cannot be right is not found."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from fastapi import Depends, Path
+
+from app.pictures import not_found
+
+ID = r"^[a-z2-7]{32}$"
+
+
+def _explanation_id(
+    explanation_id: Annotated[
+        str, Path(json_schema_extra={"pattern": ID}, description="Id of an explanation.")
+    ],
+) -> str:
+    """Every other spelling is answered as an unknown id, without a question to Redis."""
+    if not re.fullmatch(ID, explanation_id):
+        raise not_found()
+    return explanation_id
+
+
+ExplanationId = Annotated[str, Depends(_explanation_id)]

@@ -1,0 +1,232 @@
+"""Bodies that exist only in HTTP: what clients send and what they are answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, Strict, WithJsonSchema
+
+from jobs.catalogue import MethodCard, MetricCard, ModelCard
+from jobs.errors import Problem
+from jobs.job import MethodRef, ModelRef, State
+from jobs.result import MapInfo, Prediction, Provenance, TargetResult, Timings
+
+MAX_TARGETS = 32
+MAX_SPECS = 64
+MAX_CLASS = 1_000_000
+MAX_LABEL = 256
+MAX_SEED = 2**63 - 1
+
+TARGET_RULE = f"a class index, a label, or a list of 1 to {MAX_TARGETS} different ones"
+_ONE_TARGET: dict[str, Any] = {  # Any: a JSON Schema
+    "anyOf": [
+        {"type": "integer", "minimum": 0, "maximum": MAX_CLASS},
+        {"type": "string", "minLength": 1, "maxLength": MAX_LABEL},
+    ]
+}
+TARGET_SCHEMA: dict[str, Any] = {  # Any: a JSON Schema
+    "anyOf": [
+        *_ONE_TARGET["anyOf"],
+        {
+            "type": "array",
+            "items": _ONE_TARGET,
+            "minItems": 1,
+            "maxItems": MAX_TARGETS,
+            "uniqueItems": True,
+        },
+    ],
+    "description": "Class index, label, or several of them; absent: the predicted class.",
+}
+
+
+def read_targets(value: object) -> tuple[int | str, ...]:
+    """One target or a list of them as a tuple without repeats; raises ValueError."""
+    targets = tuple(value) if isinstance(value, list | tuple) else (value,)
+    if not 1 <= len(targets) <= MAX_TARGETS or not all(_is_target(target) for target in targets):
+        raise ValueError(f"must be {TARGET_RULE}")
+    if len(set(targets)) < len(targets):
+        raise ValueError(f"must be {TARGET_RULE}")
+    return targets
+
+
+def _is_target(target: object) -> bool:
+    if isinstance(target, str):
+        return 1 <= len(target) <= MAX_LABEL
+    return isinstance(target, int) and not isinstance(target, bool) and 0 <= target <= MAX_CLASS
+
+
+Targets = Annotated[tuple[int | str, ...], PlainValidator(read_targets), WithJsonSchema(TARGET_SCHEMA)]
+Name = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class Asked(BaseModel):
+    """Base of what clients send: nothing unknown in it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Spec(Asked):
+    """What to compute: a method with its parameters, and the classes to explain."""
+
+    method: Name = Field(description="Name of a method of `/api/v1/methods`.")
+    target: Targets = ()
+    # Any: each method has a schema of its own, in `/api/v1/methods/{name}`.
+    params: dict[str, Any] = Field({}, description="Parameters of the method; defaults are filled in.")
+    metrics: tuple[Name, ...] = Field((), max_length=32, description="Trust metrics to compute.")
+    seed: Annotated[int, Strict()] = Field(0, ge=0, le=MAX_SEED, description="Seed of random draws.")
+
+
+class ExplanationFields(Spec):
+    """One explanation, without the image."""
+
+    model: Name = Field(description="Id of a model of `/api/v1/models`.")
+
+
+class BatchFields(Asked):
+    """A batch as it is read: each spec becomes a `Spec` by itself, so that all mistakes are found."""
+
+    model: Name
+    # Any: JSON values.
+    specs: tuple[dict[str, Any], ...] = Field(min_length=1, max_length=MAX_SPECS)
+
+
+class Base64Image(Asked):
+    """The image in a JSON body."""
+
+    image: str = Field(min_length=1, description="The image file in base64; a `data:` URL is understood too.")
+
+
+class ExplanationRequest(ExplanationFields, Base64Image):
+    """One explanation as a JSON body."""
+
+
+class BatchSpecs(Asked):
+    """Many explanations of one image, without the image."""
+
+    model: Name = Field(description="Id of a model of `/api/v1/models`.")
+    specs: list[Spec] = Field(min_length=1, max_length=MAX_SPECS, description="What to compute.")
+
+
+class BatchRequest(BatchSpecs, Base64Image):
+    """Many explanations of one image as a JSON body."""
+
+
+class MethodList(BaseModel):
+    """All methods, in the order of the menu."""
+
+    methods: list[MethodCard]
+
+
+class MetricsCatalogue(BaseModel):
+    """All trust metrics."""
+
+    metrics: list[MetricCard]
+
+
+class ModelEntry(ModelCard):
+    """A model, and how many live workers serve it."""
+
+    workers: int = Field(
+        description="Live workers that serve these weights; 0: known, but nobody serves it now."
+    )
+
+
+class Models(BaseModel):
+    """All models that are live or were lately."""
+
+    models: list[ModelEntry]
+
+
+class TargetDocument(TargetResult):
+    """One explained class with links to its pictures."""
+
+    links: dict[str, str]
+
+
+class ErrorDocument(BaseModel):
+    """Why an explanation failed."""
+
+    code: str
+    detail: str
+    errors: tuple[Problem, ...] = ()
+
+
+class Explanation(BaseModel):
+    """Everything that is known of an explanation."""
+
+    id: str
+    state: State
+    progress: float = Field(ge=0, le=1)
+    model: ModelRef
+    method: MethodRef
+    predictions: tuple[Prediction, ...] = ()
+    targets: tuple[TargetDocument, ...] = ()
+    # Any: each trust metric reports in words of its own.
+    trust: dict[str, Any] | None = None
+    timings: Timings | None = None
+    provenance: Provenance | None = None
+    error: ErrorDocument | None = None
+    submitted_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    links: dict[str, str]
+
+
+class Explanations(BaseModel):
+    """The explanations of a batch, in the order of its specs."""
+
+    explanations: list[Explanation]
+
+
+class RawHeatmap(BaseModel):
+    """A relevance map as numbers; a value that is not finite is null."""
+
+    id: str
+    target: int
+    label: str
+    shape: tuple[int, int] = Field(description="Rows and columns.")
+    values: list[list[float | None]]
+    map: MapInfo
+
+
+class Live(BaseModel):
+    """The process answers."""
+
+    status: Literal["alive"] = "alive"
+
+
+class Ready(BaseModel):
+    """The service can take work; what differs between its parts is named."""
+
+    status: Literal["ready"] = "ready"
+    workers: int
+    models: dict[str, int] = Field(description="Live workers by model id.")
+    catalogue_digest: str
+    differing_catalogues: tuple[str, ...] = Field((), description="Workers with another menu than the API.")
+    differing_models: Mapping[str, tuple[str, ...]] = Field(
+        {}, description="Models that live workers serve with different weights, and the digests."
+    )
+
+
+def _text_fields() -> dict[str, Any]:  # Any: JSON Schemas
+    """The fields of an explanation as they are written in forms and queries."""
+    name = {"type": "string", "minLength": 1, "maxLength": 64}
+    target = {"type": "string", "minLength": 1, "maxLength": MAX_LABEL}
+    many = {"type": "array", "minItems": 1, "uniqueItems": True}
+    return {
+        "model": name,
+        "method": name,
+        "target": {**many, "items": target, "maxItems": MAX_TARGETS},
+        "params": {"type": "string", "contentMediaType": "application/json"},
+        "metrics": {**many, "items": name, "maxItems": 32},
+        "seed": {"type": "integer", "minimum": 0, "maximum": MAX_SEED},
+    }
+
+
+EXPLANATION_TEXTS = _text_fields()
+BATCH_TEXTS: dict[str, Any] = {  # Any: JSON Schemas
+    "model": EXPLANATION_TEXTS["model"],
+    "specs": {"type": "string", "contentMediaType": "application/json"},
+}

@@ -1,0 +1,78 @@
+"""What the API counts, and how Prometheus reads it."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Telemetry:
+    """The counters of one app; two apps in one process do not share them."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        labels = ("method", "route", "status")
+        self._requests = Counter(
+            "rationale_requests", "HTTP requests answered.", labels, registry=self._registry
+        )
+        self._seconds = Histogram(
+            "rationale_request_seconds",
+            "Seconds to the last byte of an answer.",
+            ("method", "route"),
+            buckets=BUCKETS,
+            registry=self._registry,
+        )
+        self._depth = Gauge(
+            "rationale_queue_depth", "Unfinished jobs by model.", ("model",), registry=self._registry
+        )
+        self._workers = Gauge("rationale_live_workers", "Workers with a heartbeat.", registry=self._registry)
+        self._dead = Gauge("rationale_dead_letters", "Jobs given up for good.", registry=self._registry)
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one answer; `route` is the path's template, so that ids make no series of their own."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(method, route).observe(seconds)
+
+    def exposition(self, *, depths: dict[str, int], workers: int, dead_letters: int) -> bytes:
+        """Everything in Prometheus' text format."""
+        self._depth.clear()
+        for model, depth in depths.items():
+            self._depth.labels(model).set(depth)
+        self._workers.set(workers)
+        self._dead.set(dead_letters)
+        return generate_latest(self._registry)
+
+
+METHODS = frozenset({"GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH"})
+
+
+class Meter:
+    """ASGI middleware that counts every answer and marks it as not to be sniffed."""
+
+    def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:
+        self.app = app
+        self.telemetry = telemetry
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started, status = perf_counter(), 500
+
+        async def mark(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-content-type-options", b"nosniff")]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, mark)
+        finally:
+            route = getattr(scope.get("route"), "path", "unknown")
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            self.telemetry.answered(method, route, status, perf_counter() - started)

@@ -1,0 +1,70 @@
+"""Waiting for a job: woken by its changes, and looking at its record at least once a second."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from time import monotonic
+
+from jobs.changes import Change, Changes, Watch
+from jobs.job import FINISHED, State
+from jobs.store import JobRecord, JobStore
+
+LOOK_SECONDS = 1.0
+
+
+class Lookout:
+    """Follows the jobs of tenants until they are finished."""
+
+    def __init__(self, store: JobStore, changes: Changes) -> None:
+        self._store = store
+        self._changes = changes
+
+    def watch(self, job_id: str) -> AbstractAsyncContextManager[Watch]:
+        """Enter this before the job is submitted or read, so that no change is missed."""
+        return self._changes.watch(job_id)
+
+    async def finished(
+        self, tenant: str, job_id: str, watch: Watch, seconds: float, *, fresh: bool = False
+    ) -> JobRecord | None:
+        """The record once it is finished, or as it is after `seconds`; None when it was erased.
+
+        `fresh` says that the job was accepted just now, so that its record need not be read at once.
+        """
+        end = monotonic() + seconds
+        look = not fresh
+        while (left := end - monotonic()) > 0:
+            if look:
+                record = await self._store.record(tenant, job_id)
+                if record is None or record.state in FINISHED:
+                    return record
+            change = await watch.next(min(left, LOOK_SECONDS))
+            look = change is None or change.state in FINISHED
+        return await self._store.record(tenant, job_id)
+
+    async def changes(
+        self, tenant: str, job_id: str, heartbeat_seconds: float
+    ) -> AsyncIterator[Change | None]:
+        """Every change from the present state on until the job is finished or erased; None: nothing new.
+
+        An erased job ends as cancelled.
+        """
+        async with self.watch(job_id) as watch:
+            last, spoken = None, monotonic()
+            change: Change | None = None
+            while last is None or last.state not in FINISHED:
+                change = change or await self._stand(tenant, job_id)
+                if change != last:
+                    yield change
+                    last, spoken = change, monotonic()
+                elif monotonic() - spoken >= heartbeat_seconds:
+                    yield None
+                    spoken = monotonic()
+                if change.state not in FINISHED:
+                    change = await watch.next(min(LOOK_SECONDS, heartbeat_seconds))
+
+    async def _stand(self, tenant: str, job_id: str) -> Change:
+        record = await self._store.record(tenant, job_id)
+        if record is None:
+            return Change(id=job_id, state=State.CANCELLED, progress=0.0)
+        return Change(id=job_id, state=record.state, progress=record.progress)
