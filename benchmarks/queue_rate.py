@@ -1,4 +1,4 @@
-"""The queue alone: jobs that need no computing go through submit, claim, start and commit on a durable Redis."""
+"""The queue alone: jobs without computing go through submit, claim, start and commit on a durable Redis."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import asyncio
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import uvloop
 
 from benchmarks.figures import Figure
-from jobs.catalogue import ModelCard
 from jobs.connection import connect
 from jobs.embedded import EmbeddedRedis
 from jobs.job import ImageRef, Job, MethodRef, ModelRef
 from jobs.keys import Keys
 from jobs.lifeline import start_child
-from jobs.queue import Claim, JobQueue
+from jobs.queue import JobQueue
 from jobs.result import Provenance, Result
 
 JOBS = 8000
@@ -32,7 +32,7 @@ def measure() -> list[Figure]:
     with tempfile.TemporaryDirectory() as directory, EmbeddedRedis(Path(directory)) as redis:
         worker = start_child([sys.executable, "-m", __name__, redis.url])
         try:
-            seconds = uvloop.run(_submit_all(redis.url, worker.wait))
+            seconds = uvloop.run(_submit_all(redis.url))
         finally:
             worker.kill()
             worker.wait()
@@ -46,3 +46,46 @@ def measure() -> list[Figure]:
             unit=" jobs/s",
         )
     ]
+
+
+async def _submit_all(url: str) -> float:
+    """Seconds until all jobs are committed; the consumer runs beside, in a process of its own."""
+    redis = connect(url)
+    queue = JobQueue(redis, Keys())
+    await queue.ensure_groups([MODEL])
+    numbers = iter(range(JOBS))
+    started = time.perf_counter()
+    await asyncio.gather(*(_submit(queue, numbers) for _ in range(SUBMITTERS)))
+    while sum((await queue.depth([MODEL])).values()):
+        await asyncio.sleep(0.01)
+    seconds = time.perf_counter() - started
+    await redis.aclose()
+    return seconds
+
+
+async def _submit(queue: JobQueue, numbers: Iterator[int]) -> None:
+    for number in numbers:
+        await queue.submit(_job(number), PIXELS, capacity=JOBS, tenant_capacity=JOBS)
+
+
+async def _work(url: str) -> None:
+    """Claim, start and commit until it is stopped."""
+    queue = JobQueue(connect(url), Keys())
+    while True:
+        claims = await queue.claim("consumer", [MODEL], count=BATCH, block_seconds=1)
+        started = await queue.start(claims)
+        await queue.commit([(claim, _result(claim.job), {0: PIXELS}) for claim in started])
+
+
+def _job(number: int) -> Job:
+    image = ImageRef(key=f"image-{number}", digest="sha256:0", height=96, width=96, channels=1, dtype="uint8")
+    method = MethodRef(name="no-op", version=1)
+    return Job(id=f"job-{number}", tenant="benchmark", model=MODEL, method=method, image=image)
+
+
+def _result(job: Job) -> Result:
+    return Result(id=job.id, predictions=(), targets=(), provenance=Provenance(image=job.image.digest))
+
+
+if __name__ == "__main__":
+    uvloop.run(_work(sys.argv[1]))

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from app.session import private_service
 from examples.contact_sheet import Row, contact_sheet
-from workers.phantom.scenes import LABELS, Scene, dilate, draw
+from workers.phantom.scenes import LABELS, Scene, dilate, draw, matching_plate
 
 OUTPUT = Path("demo")
 MODEL = "phantom-resnet"
@@ -132,7 +132,7 @@ def _sheet(
 
 def _shortcut_story(client: httpx.Client, console: Console) -> None:
     """The same image for a model that looks at the finding and for one that learned the marker plate."""
-    scene = draw(SEEDS["nodule"], finding="nodule", shortcut=True)
+    scene = draw(SEEDS["nodule"], finding="nodule", marker=matching_plate("nodule"))
     pictures, captions = [Image.fromarray(scene.image), _truth(scene)], ["", ""]
     table = Table(title="One image, two models that both answer right", title_justify="left")
     for heading in ("model", "says", "score", "on the finding", "on the marker plate"):

@@ -1,0 +1,1 @@
+"""The printed documents: what this version can do, and how its API speaks."""
