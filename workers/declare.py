@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from jobs.catalogue import Family, MethodCard, Need
+from jobs.errors import Problem
 
 if TYPE_CHECKING:
     from workers.probe import Probe
@@ -92,3 +93,15 @@ class Method(Generic[P]):
             reference=self.reference,
             parameters=self.params.model_json_schema(),
         )
+
+
+def wrong_fields(error: ValidationError, *, whole: str) -> tuple[Problem, ...]:
+    """Every field that pydantic refused; `whole` is the name for what is wrong with several together."""
+    return tuple(
+        Problem(field=".".join(map(str, one["loc"])) or whole, message=one["msg"]) for one in error.errors()
+    )
+
+
+def in_words(problems: tuple[Problem, ...]) -> str:
+    """The problems in one line."""
+    return "; ".join(f"{problem.field}: {problem.message}" for problem in problems)

@@ -88,11 +88,12 @@ def _survey(network: nn.Module, shape: tuple[int, ...], like: Tensor) -> Layers:
     """
     modules = {path: module for path, module in network.named_modules() if path}
     outputs: dict[str, Tensor] = {}
+    versions: dict[str, int] = {}
 
     def keep(path: str, output: object) -> None:
         outputs.pop(path, None)  # a module that is called again moves to its last call
         if isinstance(output, Tensor) and output.shape[:1] == (2,):
-            outputs[path] = output
+            outputs[path], versions[path] = output, output._version
 
     noise = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0)).to(like)
     with torch.inference_mode(False), torch.enable_grad(), watching(modules, keep):
@@ -105,7 +106,9 @@ def _survey(network: nn.Module, shape: tuple[int, ...], like: Tensor) -> Layers:
     reached = _reached(logits, {path: outputs[path] for path in layouts}, layouts)
     named = {path: Layer(path, layout, path in reached) for path, layout in layouts.items()}
     vectors = tuple(f"{path} {tuple(output.shape[1:])}" for path, output in outputs.items())
-    return Layers(named, _default(reached, modules, outputs), vectors)
+    candidates = [path for path in reached if not isinstance(modules[path], RESAMPLERS)]
+    values = {path: (id(outputs[path]), versions[path]) for path in candidates}
+    return Layers(named, _outermost_last(values), vectors)
 
 
 def _reached(logits: object, outputs: dict[str, Tensor], layouts: dict[str, Layout]) -> list[str]:
@@ -125,12 +128,15 @@ def _reached(logits: object, outputs: dict[str, Tensor], layouts: dict[str, Layo
     ]
 
 
-def _default(reached: list[str], modules: Mapping[str, nn.Module], outputs: dict[str, Tensor]) -> str | None:
-    candidates = [path for path in reached if not isinstance(modules[path], RESAMPLERS)]
-    if not candidates:
+def _outermost_last(values: Mapping[str, tuple[int, int]]) -> str | None:
+    """The path of the last value; where several modules returned it, the shortest path.
+
+    A value is a tensor by its identity and version: what is changed in place is another value.
+    """
+    if not values:
         return None
-    same = [path for path in candidates if outputs[path] is outputs[candidates[-1]]]
-    return min(same, key=lambda path: path.count("."))
+    last = list(values.values())[-1]
+    return min((path for path in values if values[path] == last), key=lambda path: path.count("."))
 
 
 def _refused(message: str) -> NotExplainable:

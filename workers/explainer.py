@@ -1,0 +1,119 @@
+"""The road for notebooks and tests: any classifier and some inputs in, relevance maps out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from jobs.catalogue import Need
+from jobs.errors import InvalidRequest, Problem
+from workers.declare import Method, Params, in_words, wrong_fields
+from workers.methods import METHODS
+from workers.passes import Pass, Recording
+from workers.probe import Probe
+
+CHUNK_ROWS = 32
+
+Targets = int | Sequence[int] | Tensor | None
+
+
+def explain(
+    module: nn.Module,
+    inputs: Tensor,
+    targets: Targets = None,
+    method: str = "grad-cam",
+    layer: str | None = None,
+    *,
+    seed: int = 0,
+    value_range: tuple[float, float] | None = None,
+    **params: Any,  # Any: each method has parameters of its own
+) -> Tensor:
+    """Relevance (N, H, W) float32 of a classifier for inputs (N, C, H, W); signed, not normalised.
+
+    `targets` is one class for all inputs, or one for each; none means the predicted classes. `layer` is a
+    dotted path, for the methods that read a layer; `params` are the other parameters of the method.
+    `value_range` is black and white in the units of the inputs; without it the least and the greatest value
+    of each input stand in. The module must be in evaluation mode, and is left as it was.
+
+    Raises InvalidRequest naming every wrong parameter, and NotExplainable when the module cannot be
+    explained by the method.
+    """
+    chosen = METHODS.get(method)
+    if chosen is None:
+        raise _invalid("method", f"there is no {method!r}; there are {', '.join(METHODS)}")
+    checked = _check(chosen, {**params, **({} if layer is None else {"layer": layer})})
+    if inputs.dim() != 4 or not len(inputs):
+        raise _invalid("inputs", f"must be (N, C, H, W), not {tuple(inputs.shape)}")
+    classes = _classes(targets, len(inputs))
+    parts = []
+    for start in range(0, len(inputs), CHUNK_ROWS):
+        some = slice(start, start + CHUNK_ROWS)
+        shared = _record(module, inputs[some], chosen, checked, value_range)
+        probe = Probe(
+            shared,
+            range(len(shared.images)),
+            _fill_in(classes[some], shared.logits),
+            seeds=[seed] * len(shared.images),
+            chunk_rows=CHUNK_ROWS,
+        )
+        parts.append(chosen.explain(probe, checked).maps.detach().float())
+    return torch.cat(parts).to(inputs.device)
+
+
+def _record(
+    module: nn.Module,
+    inputs: Tensor,
+    method: Method[Any],  # Any: see above
+    params: Params,
+    value_range: tuple[float, float] | None,
+) -> Pass:
+    black, white = (None, None) if value_range is None else _bounds(inputs, value_range)
+    plain = Pass(module, inputs)
+    with_gradients = Need.LAYER_GRADIENTS in method.needs
+    recording = Recording(
+        tuple(plain.layer(name, gradients=with_gradients) for name in method.layers(params)),
+        layer_gradients=with_gradients,
+        input_gradients=Need.INPUT_GRADIENTS in method.needs,
+    )
+    return Pass(module, inputs, recording, black=black, white=white)
+
+
+def _fill_in(classes: Sequence[int | None], logits: Tensor) -> list[int]:
+    """The classes asked for, and the predicted ones where none was."""
+    predicted = logits.argmax(dim=1).tolist()
+    targets = [guess if wanted is None else wanted for wanted, guess in zip(classes, predicted, strict=True)]
+    wrong = [target for target in targets if not 0 <= target < logits.shape[1]]
+    if wrong:
+        raise _invalid("targets", f"class {wrong[0]} is not one of the {logits.shape[1]}")
+    return targets
+
+
+def _check(method: Method[Any], given: dict[str, Any]) -> Params:  # Any: see above
+    try:
+        params: Params = method.params.model_validate(given)
+    except ValidationError as error:
+        problems = wrong_fields(error, whole="params")
+        raise InvalidRequest(f"{method.name}: {in_words(problems)}", problems=problems) from error
+    return params
+
+
+def _classes(targets: Targets, count: int) -> list[int | None]:
+    if targets is None or isinstance(targets, int):
+        return [targets] * count
+    classes = [int(target) for target in targets]
+    if len(classes) != count:
+        raise _invalid("targets", f"{len(classes)} targets for {count} inputs")
+    return list(classes)
+
+
+def _bounds(inputs: Tensor, value_range: tuple[float, float]) -> tuple[Tensor, Tensor]:
+    black, white = (inputs.new_full((1, inputs.shape[1]), value) for value in value_range)
+    return black, white
+
+
+def _invalid(field: str, message: str) -> InvalidRequest:
+    return InvalidRequest(f"{field}: {message}", problems=(Problem(field=field, message=message),))

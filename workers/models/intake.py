@@ -1,0 +1,114 @@
+"""From checked pixels to a network's input, with every step in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from jobs.job import ImageRef
+from jobs.result import Box
+from workers.models.declaration import InputTable
+
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One input (C, H, W) float32, what was done to get it, and the source pixels that it covers."""
+
+    tensor: Tensor
+    # Any: each step has words of its own.
+    steps: tuple[dict[str, Any], ...]
+    box: Box
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Feeds one model: the same steps for every image, as its model.toml says."""
+
+    table: InputTable
+    _mean: Tensor = field(init=False)
+    _std: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        channels = self.table.channels
+        object.__setattr__(self, "_mean", _column(self.table.mean or (0.0,) * channels))
+        object.__setattr__(self, "_std", _column(self.table.std or (1.0,) * channels))
+
+    @property
+    def black(self) -> Tensor:
+        """(1, C, 1, 1), black in the network's units."""
+        return ((0 - self._mean) / self._std).unsqueeze(0)
+
+    @property
+    def white(self) -> Tensor:
+        """(1, C, 1, 1), white in the network's units."""
+        return ((1 - self._mean) / self._std).unsqueeze(0)
+
+    def prepare(self, pixels: bytes, image: ImageRef) -> Prepared:
+        """Raw pixels of the shape and dtype that `image` says -> the network's input."""
+        scaled = _from_bytes(pixels, image)
+        coloured, colour_steps = self._colour(scaled)
+        resized, resize_steps = self._resize(coloured)
+        top, left = (_middle(resized.shape[1 + axis], self.table.size[axis]) for axis in (0, 1))
+        height, width = self.table.size
+        cropped = resized[:, top : top + height, left : left + width]
+        steps: list[dict[str, Any]] = [{"step": "scale", "from": image.dtype, "to": [0, 1]}]
+        steps += colour_steps + resize_steps
+        if cropped.shape != resized.shape:
+            steps.append({"step": "centre-crop", "to": [height, width], "at": [top, left]})
+        steps.append({"step": "normalise", **self._numbers()})
+        tensor = (cropped.expand(self.table.channels, -1, -1) - self._mean) / self._std
+        down, across = image.height / resized.shape[1], image.width / resized.shape[2]
+        box = Box(x0=left * across, y0=top * down, x1=(left + width) * across, y1=(top + height) * down)
+        return Prepared(tensor, tuple(steps), box)
+
+    def _colour(self, image: Tensor) -> tuple[Tensor, list[dict[str, Any]]]:
+        mode: Literal["grey", "rgb"] = self.table.mode
+        if mode == "grey" and len(image) == 3:
+            luma = (image * _column(LUMA)).sum(dim=0, keepdim=True)
+            return luma, [{"step": "rgb-to-grey", "weights": list(LUMA)}]
+        if mode == "rgb" and len(image) == 1:
+            return image.expand(3, -1, -1), [{"step": "grey-to-rgb"}]
+        return image, []
+
+    def _resize(self, image: Tensor) -> tuple[Tensor, list[dict[str, Any]]]:
+        """Bilinear with antialiasing, to the shorter side or to the exact size."""
+        target = self.table.resize or self.table.size
+        if isinstance(target, int):
+            height, width = image.shape[1:]
+            short = min(height, width)
+            target = (int(target * height / short), int(target * width / short))
+        if tuple(image.shape[1:]) == target:
+            return image, []
+        resized = F.interpolate(
+            image.unsqueeze(0), size=target, mode="bilinear", align_corners=False, antialias=True
+        )
+        return resized.squeeze(0), [{"step": "resize", "to": list(target), "filter": "bilinear, antialiased"}]
+
+    def _numbers(self) -> dict[str, list[float]]:
+        table = self.table
+        return {
+            "mean": list(table.mean or (0.0,) * table.channels),
+            "std": list(table.std or (1.0,) * table.channels),
+        }
+
+
+def _from_bytes(pixels: bytes, image: ImageRef) -> Tensor:
+    """(C, H, W) float32 from 0 to 1."""
+    dtype, largest = (torch.uint8, 255.0) if image.dtype == "uint8" else (torch.uint16, 65535.0)
+    flat = torch.frombuffer(bytearray(pixels), dtype=dtype)
+    return flat.view(image.height, image.width, image.channels).permute(2, 0, 1).float() / largest
+
+
+def _column(numbers: tuple[float, ...]) -> Tensor:
+    return torch.tensor(numbers, dtype=torch.float32).view(-1, 1, 1)
+
+
+def _middle(length: int, part: int) -> int:
+    """Where the middle `part` of a length begins."""
+    return round((length - part) / 2)

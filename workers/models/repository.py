@@ -1,0 +1,150 @@
+"""The models that a worker holds: found in folders, loaded on demand, verified, the least used let go."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from jobs.catalogue import ModelCard
+from jobs.errors import ModelUnavailable
+from jobs.job import ModelRef
+from workers.models.architectures import build
+from workers.models.declaration import Declaration, read_declaration
+from workers.models.intake import Intake
+from workers.models.published import file_sha256, read_published
+
+PHANTOMS = Path(__file__).parents[1] / "phantom" / "weights"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded model: its card, its network in evaluation mode on a device, and how to feed it."""
+
+    card: ModelCard
+    network: nn.Module
+    intake: Intake
+    default_layer: str | None
+    pinned: bool
+    n_bytes: int
+
+
+class Repository:
+    """Models of a folder, each `<id>/model.toml` and weights, and the phantoms that come with the package.
+
+    A folder whose model.toml is wrong is logged and left out. Of equal ids the operator's folder wins.
+    """
+
+    def __init__(self, models: Path | None = None, *, phantoms: bool = True, max_bytes: int = 0) -> None:
+        """`max_bytes` of weights stay loaded, the least recently used go first; 0 means no limit.
+
+        Pinned models stay, and so does the model that was asked for last, whatever its size.
+        """
+        self._max_bytes = max_bytes
+        self._known: dict[str, tuple[Path, Declaration, ModelCard]] = {}
+        self._loaded: OrderedDict[str, Model] = OrderedDict()
+        for folder in _folders(models, PHANTOMS if phantoms else None):
+            self._learn(folder)
+
+    def cards(self) -> tuple[ModelCard, ...]:
+        """Every model that can be asked for, by id."""
+        return tuple(self._known[model][2] for model in sorted(self._known))
+
+    def get(self, ref: ModelRef, device: str = "cpu") -> Model:
+        """The model of a reference, loaded if it is not. Raises ModelUnavailable."""
+        if ref.id not in self._known:
+            raise ModelUnavailable(f"this worker has no model {ref.id!r}")
+        if self._known[ref.id][2].digest != ref.digest:
+            raise ModelUnavailable(f"this worker has another version of {ref.id!r} than was asked for")
+        if ref.id not in self._loaded:
+            self._loaded[ref.id] = _load(*self._known[ref.id], device)
+        self._loaded.move_to_end(ref.id)
+        self._let_go()
+        return self._loaded[ref.id]
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """Ids of the models in memory, the least recently used first."""
+        return tuple(self._loaded)
+
+    @property
+    def loaded_bytes(self) -> int:
+        """Parameters and buffers of the models in memory."""
+        return sum(model.n_bytes for model in self._loaded.values())
+
+    def _learn(self, folder: Path) -> None:
+        if folder.name in self._known:
+            log.warning("model %s in %s is hidden by another of its name", folder.name, folder.parent)
+            return
+        try:
+            self._known[folder.name] = (folder, *read_declaration(folder))
+        except ModelUnavailable as error:
+            log.error("left out: %s", error.detail)
+
+    def _let_go(self) -> None:
+        for model in list(self._loaded.values())[:-1]:
+            if not self._max_bytes or self.loaded_bytes <= self._max_bytes:
+                return
+            if not model.pinned:
+                del self._loaded[model.card.id]
+
+
+def _folders(*roots: Path | None) -> Iterator[Path]:
+    for root in roots:
+        if root is not None and root.is_dir():
+            yield from sorted(path.parent for path in root.glob("*/model.toml"))
+
+
+def _load(folder: Path, declaration: Declaration, card: ModelCard, device: str) -> Model:
+    tensors = _read_weights(folder, declaration)
+    try:
+        network = build(declaration.architecture, declaration.arguments, seed=declaration.seed)
+        if tensors is not None:
+            network.load_state_dict(tensors, strict=True)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ModelUnavailable(f"{card.id}: {declaration.architecture} does not fit: {error}") from error
+    network.to(device)
+    intake = Intake(declaration.input)
+    _try(network, intake, card, device)
+    state = [*network.parameters(), *network.buffers()]
+    n_bytes = sum(tensor.numel() * tensor.element_size() for tensor in state)
+    return Model(card, network, intake, declaration.default_layer, declaration.pinned, n_bytes)
+
+
+def _read_weights(folder: Path, declaration: Declaration) -> Mapping[str, Tensor] | None:
+    """The tensors, verified; None when the weights are random."""
+    if declaration.weights == "random":
+        return None
+    if declaration.published:
+        return read_published(declaration.architecture, declaration.weights)
+    path = folder / declaration.weights
+    try:
+        found = file_sha256(path)
+        if found != declaration.sha256:
+            raise ModelUnavailable(f"{folder.name}: {path.name} has sha256 {found}, not that of model.toml")
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelUnavailable(f"{folder.name}: {path.name} cannot be read: {error}") from error
+
+
+def _try(network: nn.Module, intake: Intake, card: ModelCard, device: str) -> None:
+    """One black image must come out as one logit for each label."""
+    black = intake.black.expand(-1, -1, card.input.height, card.input.width).to(device)
+    try:
+        with torch.no_grad():
+            shape = tuple(network(black).shape)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise ModelUnavailable(f"{card.id}: the network cannot take {tuple(black.shape)}: {error}") from error
+    if shape != (1, len(card.labels)):
+        raise ModelUnavailable(f"{card.id}: {len(card.labels)} labels, but the network answers {shape}")

@@ -1,0 +1,79 @@
+"""What is said about maps and answers besides their values: flags, extremes, ranks, predictions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from jobs.result import Box, MapInfo, Prediction
+from workers.declare import Relevance
+
+BORDER_SHARE = 0.3  # of the absolute mass; a uniform map has 0.23 there
+BORDER_PARTS = 16  # the border is this part of the height and of the width, on every side
+
+
+def describe_maps(relevance: Relevance, boxes: Sequence[Box]) -> list[MapInfo]:
+    """One description for each of the R rows; `boxes` are theirs."""
+    maps = relevance.maps.detach()
+    finite = torch.where(maps.isfinite(), maps, 0)
+    lowest, highest = finite.amin((1, 2)).tolist(), finite.amax((1, 2)).tolist()
+    broken = (~maps.isfinite()).flatten(1).any(dim=1).tolist()
+    border = (_border_share(finite.abs()) > BORDER_SHARE).tolist()
+    rectified = _per_row(relevance.negative_only, len(maps), otherwise=False)
+    gaps = _per_row(relevance.gaps, len(maps), otherwise=None)
+    return [
+        MapInfo(
+            height=maps.shape[1],
+            width=maps.shape[2],
+            min=lowest[row],
+            max=highest[row],
+            native_grid=relevance.native_grid,
+            layer=relevance.layer,
+            flags=_flags(lowest[row], highest[row], broken[row], bool(rectified[row]), border[row]),
+            gap=gap if (gap := gaps[row]) is not None and math.isfinite(gap) else None,
+            box=boxes[row],
+        )
+        for row in range(len(maps))
+    ]
+
+
+def describe_answers(logits: Tensor, labels: Sequence[str]) -> list[list[Prediction]]:
+    """(N, K) -> for each image every class, the most probable first; equal logits in order of index."""
+    probabilities = logits.softmax(dim=1)
+    order = logits.argsort(dim=1, descending=True, stable=True).tolist()
+    scores, raw = probabilities.tolist(), logits.tolist()
+    return [
+        [
+            Prediction(index=index, label=labels[index], score=scores[image][index], logit=raw[image][index])
+            for index in order[image]
+        ]
+        for image in range(len(logits))
+    ]
+
+
+def _flags(lowest: float, highest: float, broken: bool, rectified: bool, border: bool) -> tuple[str, ...]:
+    empty = lowest == highest == 0
+    said = {
+        "empty": empty,
+        "constant": lowest == highest and not empty,
+        "non-finite": broken,
+        "negative-only": rectified or (highest <= 0 and lowest < 0),
+        "border": border,
+    }
+    return tuple(flag for flag, holds in said.items() if holds)
+
+
+def _border_share(magnitudes: Tensor) -> Tensor:
+    """(R,), the share of the mass that lies on the border; 0 for a map without mass."""
+    _, height, width = magnitudes.shape
+    down, across = max(1, height // BORDER_PARTS), max(1, width // BORDER_PARTS)
+    total = magnitudes.sum((1, 2))
+    inner = magnitudes[:, down : height - down, across : width - across].sum((1, 2))
+    return torch.where(total > 0, 1 - inner / total, torch.zeros_like(total))
+
+
+def _per_row(values: Tensor | None, rows: int, *, otherwise: float | None) -> list[float | None]:
+    return [otherwise] * rows if values is None else values.tolist()

@@ -1,0 +1,143 @@
+"""From jobs to answers on one device: models are fetched, batches run, outcomes put into words."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from jobs.catalogue import ModelCard
+from jobs.errors import Failure, JobFailed, OutOfMemory
+from jobs.job import Job
+from jobs.result import Outcome, Provenance, Result, TargetResult, Timings
+from workers.declare import Method
+from workers.methods import METHODS
+from workers.models.repository import Repository
+from workers.probe import Checkpoint
+from workers.runs import Explained, Run, attempt, is_out_of_memory
+
+TOP = 5  # predictions that a result lists
+VERSIONS = {
+    "rationale": version("rationale"),
+    "torch": str(torch.__version__),
+    "python": platform.python_version(),
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How one job ended, and its raw maps by target: little-endian float32 (H, W) in C order."""
+
+    outcome: Outcome
+    maps: dict[int, bytes] = field(default_factory=dict)
+
+
+class Runner:
+    """Explains batches of jobs that share a model, on one device.
+
+    Each job is answered exactly once; what fails for one does not fail its mates. What passes through is
+    `Interrupted`, which abandons the batch, and an error of the device itself, after which it is of no use.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        device: str = "auto",
+        *,
+        chunk_rows: int = 32,
+        methods: Mapping[str, Method[Any]] = METHODS,  # Any: each has parameters of its own
+    ) -> None:
+        """`device` is a name of torch's, or `auto`: a GPU if there is one.
+
+        At most `chunk_rows` changed images go through a network at once.
+        """
+        self.device = choose_device(device)
+        self._repository = repository
+        self._chunk_rows = chunk_rows
+        self._methods = methods
+
+    def cards(self) -> tuple[ModelCard, ...]:
+        """The models that can be asked for."""
+        return self._repository.cards()
+
+    def run(self, batch: Sequence[tuple[Job, bytes]], checkpoint: Checkpoint) -> list[Answer]:
+        """The answers in the order of the batch; `bytes` are the raw pixels of each job's image.
+
+        A batch that does not fit into the device's memory is run again one by one.
+        """
+        try:
+            return self._run_together(batch, checkpoint)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            reason = str(error).partition("\n")[0]
+        if self.device.startswith("cuda"):
+            torch.cuda.empty_cache()
+        if len(batch) == 1:
+            return [_failed(batch[0][0], OutOfMemory(f"too large for {self.device} even alone: {reason}"))]
+        return [answer for one in batch for answer in self.run([one], checkpoint)]
+
+    def _run_together(self, batch: Sequence[tuple[Job, bytes]], checkpoint: Checkpoint) -> list[Answer]:
+        started = time.perf_counter()
+        jobs = [job for job, _ in batch]
+        model = attempt(lambda: self._repository.get(jobs[0].model, self.device))
+        if isinstance(model, JobFailed):
+            return [_failed(job, model) for job in jobs]
+        run = Run(model, batch, methods=self._methods, device=self.device, chunk_rows=self._chunk_rows)
+        ended = run.explain(checkpoint)
+        compute_s = (time.perf_counter() - started) / len(batch)
+        return [
+            _failed(job, end)
+            if isinstance(end, JobFailed)
+            else self._answered(job, end, compute_s, len(batch))
+            for job, end in zip(jobs, ended, strict=True)
+        ]
+
+    def _answered(self, job: Job, explained: Explained, compute_s: float, batch_size: int) -> Answer:
+        result = Result(
+            id=job.id,
+            predictions=tuple(explained.ranking[:TOP]),
+            targets=_targets(explained),
+            timings=Timings(compute_s=compute_s),
+            provenance=Provenance(
+                image=job.image.digest,
+                preprocessing=explained.preprocessing,
+                seed=job.seed,
+                device=device_name(self.device),
+                batch_size=batch_size,
+                versions=VERSIONS,
+            ),
+        )
+        maps = {target: values for target, (_, values) in explained.maps.items()}
+        return Answer(Outcome(id=job.id, result=result), maps)
+
+
+def choose_device(device: str) -> str:
+    """A name of torch's; `auto` is the first GPU if there is one, else the CPU."""
+    if device != "auto":
+        return str(torch.device(device))
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def device_name(device: str) -> str:
+    """The device with its maker's name, for people."""
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.startswith("cuda") else device
+
+
+def _targets(explained: Explained) -> tuple[TargetResult, ...]:
+    ranked = {one.index: (rank, one) for rank, one in enumerate(explained.ranking, start=1)}
+    return tuple(
+        TargetResult(**ranked[target][1].model_dump(), rank=ranked[target][0], map=info)
+        for target, (info, _) in explained.maps.items()
+    )
+
+
+def _failed(job: Job, error: JobFailed) -> Answer:
+    return Answer(Outcome(id=job.id, failure=Failure.of(error)))

@@ -1,0 +1,192 @@
+"""One batch of jobs on one model: prepared, passed through the network once, and explained group by group."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import torch
+
+from jobs.errors import InternalError, JobFailed, NotExplainable
+from jobs.job import Job
+from jobs.result import Box, MapInfo, Prediction
+from workers.declare import Method
+from workers.layers import layers_of
+from workers.models.intake import Prepared
+from workers.models.repository import Model
+from workers.passes import Pass
+from workers.probe import Checkpoint, Interrupted, Probe
+from workers.reports import describe_answers, describe_maps
+from workers.tasks import Task, grouped, make_task, recording_of
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A job with its maps: all classes by rank, and for each target its description and raw float32."""
+
+    ranking: list[Prediction]
+    maps: dict[int, tuple[MapInfo, bytes]]
+    # Any: each step has words of its own.
+    preprocessing: tuple[dict[str, Any], ...]
+
+
+Ended = Explained | JobFailed
+
+
+class Run:
+    """The jobs of one batch by their place in it, and how each of them ended."""
+
+    def __init__(
+        self,
+        model: Model,
+        batch: Sequence[tuple[Job, bytes]],
+        *,
+        methods: Mapping[str, Method[Any]],  # Any: each has parameters of its own
+        device: str,
+        chunk_rows: int,
+    ) -> None:
+        self._model, self._batch = model, batch
+        self._methods, self._device, self._chunk_rows = methods, device, chunk_rows
+        self._prepared: dict[str, Prepared] = {}
+        self._rankings: list[list[Prediction]] = []
+        self._ended: dict[int, Ended] = {}
+
+    def explain(self, checkpoint: Checkpoint) -> list[Ended]:
+        """How each job ended, in the order of the batch. `checkpoint` gets the share of work that is done."""
+        self._prepare()
+        if self._prepared:
+            every = self._places_left()
+            failure = attempt(lambda: self._explain_prepared(checkpoint))
+            if isinstance(failure, JobFailed):
+                self._ended = {**dict.fromkeys(every, failure), **self._ended}
+        return [self._ended[place] for place in range(len(self._batch))]
+
+    def _prepare(self) -> None:
+        """Each distinct image once."""
+        for place, (job, pixels) in enumerate(self._batch):
+            if job.image.digest in self._prepared:
+                continue
+            prepared = attempt(partial(self._model.intake.prepare, pixels, job.image))
+            if isinstance(prepared, JobFailed):
+                self._ended[place] = prepared
+            else:
+                self._prepared[job.image.digest] = prepared
+
+    def _explain_prepared(self, checkpoint: Checkpoint) -> None:
+        images = torch.stack([prepared.tensor for prepared in self._prepared.values()]).to(self._device)
+        tasks = self._tasks(images)
+        if not tasks:
+            return
+        intake = self._model.intake
+        shared = Pass(
+            self._model.network,
+            images,
+            recording_of(tasks),
+            default_layer=self._model.default_layer,
+            black=intake.black,
+            white=intake.white,
+        )
+        self._rankings = describe_answers(shared.logits, self._model.card.labels)
+        groups = grouped(tasks)
+        for number, group in enumerate(groups):
+
+            def forward(fraction: float, number: int = number) -> None:
+                checkpoint((number + fraction) / len(groups))
+
+            forward(0.0)
+            self._explain_group(shared, group, forward)
+
+    def _tasks(self, images: torch.Tensor) -> list[Task]:
+        """The jobs that can be computed; the others have ended."""
+        position = {digest: place for place, digest in enumerate(self._prepared)}
+        make = partial(
+            make_task,
+            methods=self._methods,
+            layers=layers_of(self._model.network, images),
+            default_layer=self._model.default_layer,
+            classes=len(self._model.card.labels),
+        )
+        made = []
+        for place in self._places_left():
+            job = self._batch[place][0]
+            task = attempt(partial(make, place, job, position[job.image.digest]))
+            if isinstance(task, Task):
+                made.append(task)
+            else:
+                self._ended[place] = task
+        return made
+
+    def _explain_group(self, shared: Pass, group: list[Task], checkpoint: Checkpoint) -> None:
+        """Tasks of one method and one set of parameters; when they fail together, each is tried alone."""
+        explained = attempt(lambda: self._maps(shared, group, checkpoint))
+        if not isinstance(explained, JobFailed):
+            self._ended.update(explained)
+        elif len(group) == 1:
+            self._ended[group[0].place] = explained
+        else:
+            for task in group:
+                self._explain_group(shared, [task], checkpoint)
+
+    def _maps(self, shared: Pass, group: list[Task], checkpoint: Checkpoint) -> dict[int, Explained]:
+        rows = [(task, target) for task in group for target in self._targets(task)]
+        probe = Probe(
+            shared,
+            [task.image for task, _ in rows],
+            [target for _, target in rows],
+            seeds=[task.job.seed for task, _ in rows],
+            chunk_rows=self._chunk_rows,
+            checkpoint=checkpoint,
+        )
+        relevance = group[0].method.explain(probe, group[0].params)
+        infos = describe_maps(relevance, [self._box(task) for task, _ in rows])
+        values = relevance.maps.detach().to("cpu", torch.float32).numpy().astype("<f4")
+        maps: dict[int, dict[int, tuple[MapInfo, bytes]]] = {task.place: {} for task in group}
+        for (task, target), info, value in zip(rows, infos, values, strict=True):
+            maps[task.place][target] = (info, value.tobytes())
+        return {task.place: self._explained(task, maps[task.place]) for task in group}
+
+    def _targets(self, task: Task) -> tuple[int, ...]:
+        """The classes asked for, or the predicted one."""
+        if not torch.tensor([one.logit for one in self._rankings[task.image]]).isfinite().all():
+            raise NotExplainable("the network's answer to this image is not finite")
+        return tuple(dict.fromkeys(task.job.targets)) or (self._rankings[task.image][0].index,)
+
+    def _explained(self, task: Task, maps: dict[int, tuple[MapInfo, bytes]]) -> Explained:
+        steps = (*task.job.image.steps, *self._prepared[task.job.image.digest].steps)
+        return Explained(self._rankings[task.image], maps, steps)
+
+    def _box(self, task: Task) -> Box:
+        return self._prepared[task.job.image.digest].box
+
+    def _places_left(self) -> list[int]:
+        return [place for place in range(len(self._batch)) if place not in self._ended]
+
+
+def attempt(work: Callable[[], T]) -> T | JobFailed:
+    """What `work` returns, or the failure that it ends in; a defect of ours is logged.
+
+    Passes through: `Interrupted`, lack of memory, and errors of the device, after which it is of no use.
+    """
+    try:
+        return work()
+    except JobFailed as error:
+        return error
+    except (Interrupted, MemoryError, torch.AcceleratorError):
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        log.exception("an explanation failed")
+        return InternalError(f"{type(error).__name__}; the worker's log has the details")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device, or the machine, could not hold what was asked of it."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "DefaultCPUAllocator" in str(error)

@@ -1,0 +1,99 @@
+"""A job made ready to compute: its method found, its parameters, targets and layers checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from jobs.catalogue import Need
+from jobs.errors import NotExplainable, Problem
+from jobs.job import Job, MethodRef
+from workers.declare import Method, Params, in_words, wrong_fields
+from workers.layers import Layer, Layers
+from workers.passes import Recording
+
+
+@dataclass(frozen=True)
+class Task:
+    """A job of a batch by its place, with the image of the shared pass that it explains."""
+
+    place: int
+    job: Job
+    image: int
+    # Any: each method has a class of parameters of its own, and `params` is of this method's.
+    method: Method[Any]
+    params: Params
+    layers: tuple[Layer, ...]
+
+    @property
+    def group(self) -> tuple[str, Params]:
+        """Tasks of equal groups are explained by one call of their method."""
+        return self.method.name, self.params
+
+
+def make_task(
+    place: int,
+    job: Job,
+    image: int,
+    *,
+    methods: Mapping[str, Method[Any]],
+    layers: Layers,
+    default_layer: str | None,
+    classes: int,
+) -> Task:
+    """Raises NotExplainable naming what is wrong with the job for this worker and model."""
+    method = _method(job.method, methods)
+    params = _params(method, job.method)
+    wrong = [target for target in job.targets if not 0 <= target < classes]
+    if wrong:
+        message = f"class {wrong[0]} is not one of the {classes} that the model has"
+        raise NotExplainable(message, problems=(Problem(field="target", message=message),))
+    read = tuple(
+        layers.resolve(
+            name if name is not None else default_layer, gradients=Need.LAYER_GRADIENTS in method.needs
+        )
+        for name in method.layers(params)
+    )
+    return Task(place, job, image, method, params, read)
+
+
+def recording_of(tasks: Iterable[Task]) -> Recording:
+    """What the one pass must record for all of them."""
+    tasks = list(tasks)
+    needs = frozenset[Need]().union(*(task.method.needs for task in tasks))
+    return Recording(
+        layers=tuple(dict.fromkeys(layer for task in tasks for layer in task.layers)),
+        layer_gradients=Need.LAYER_GRADIENTS in needs,
+        input_gradients=Need.INPUT_GRADIENTS in needs,
+    )
+
+
+def grouped(tasks: Sequence[Task]) -> list[list[Task]]:
+    """Tasks of equal method and parameters together.
+
+    Those that want gradients of the input come first: the same backward passes bring those of the layers.
+    """
+    groups: dict[tuple[str, Params], list[Task]] = {}
+    for task in sorted(tasks, key=lambda task: Need.INPUT_GRADIENTS not in task.method.needs):
+        groups.setdefault(task.group, []).append(task)
+    return list(groups.values())
+
+
+def _method(ref: MethodRef, methods: Mapping[str, Method[Any]]) -> Method[Any]:
+    method = methods.get(ref.name)
+    if method is None or method.version != ref.version:
+        message = f"this worker has no {ref.name!r} of version {ref.version}"
+        raise NotExplainable(message, problems=(Problem(field="method", message=message),))
+    return method
+
+
+def _params(method: Method[Any], ref: MethodRef) -> Params:
+    try:
+        params: Params = method.params.model_validate(ref.params)
+    except ValidationError as error:
+        problems = wrong_fields(error, whole="params")
+        raise NotExplainable(f"{method.name}: {in_words(problems)}", problems=problems) from error
+    return params
