@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -92,6 +93,16 @@ def test_an_image_has_all_that_its_command_needs(extra: str, modules: str, comma
     absent = sorted(set(packages_distributions()) - top_levels(extra) - {"app", "jobs", "openapi", "workers"})
     assert {"api": "torch", "worker": "fastapi"}[extra] in absent
     assert command in run(WITHOUT, ",".join(absent), modules, command, "--help")
+
+
+def test_torchvision_is_imported_in_one_place_which_works_in_a_fresh_process() -> None:
+    importing = [
+        str(path.relative_to(ROOT))
+        for path in sources(ROOMS)
+        if re.search(r"^\s*(import|from) torchvision\b", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert importing == ["workers/models/torchvision_compat.py"]
+    run("from workers.models.torchvision_compat import torchvision; torchvision.models.resnet18()")
 
 
 def sources(folders: tuple[str, ...]) -> Iterator[Path]:

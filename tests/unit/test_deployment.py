@@ -265,6 +265,14 @@ def test_a_worker_is_alive_by_the_same_question_everywhere() -> None:
     assert worker["startupProbe"]["exec"]["command"] == ALIVE
 
 
+def test_a_worker_has_time_to_drain_before_it_is_killed() -> None:
+    lease_seconds = WorkerSettings().lease_seconds
+    pod = manifest("Deployment", "worker")["spec"]["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] >= 3 * lease_seconds
+    for name in ("worker-cpu", "worker-gpu"):
+        assert int(compose()["services"][name]["stop_grace_period"].removesuffix("s")) >= 3 * lease_seconds
+
+
 def test_the_kustomization_lists_every_file_but_the_one_that_needs_keda() -> None:
     listed = set(kustomization()["resources"])
     present = {path.name for path in (ROOT / "deploy" / "kubernetes").glob("*.yaml")}
