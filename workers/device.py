@@ -35,8 +35,8 @@ class Answered(Protocol):
 class Explainer(Protocol):
     """What the loop needs of a runner."""
 
-    device: str
-
+    @property
+    def device(self) -> str: ...
     def cards(self) -> tuple[ModelCard, ...]: ...
     def run(
         self, batch: Sequence[tuple[Job, bytes]], checkpoint: Callable[[float], None]

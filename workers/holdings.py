@@ -68,11 +68,13 @@ class Holdings:
 
     def let_go(self, claims: Iterable[Claim]) -> tuple[Claim, ...]:
         """Forget claims that ended, were lost or are given back; returns those that were still held."""
-        gone = tuple(claim for claim in claims if self.holds(claim))
-        for claim in gone:
-            del self._held[claim.job.id]
-            self._planned.discard(claim.job.id)
-        return gone
+        gone = []
+        for claim in claims:
+            if self.holds(claim):
+                gone.append(claim)
+                del self._held[claim.job.id]
+                self._planned.discard(claim.job.id)
+        return tuple(gone)
 
     def _waiting(self) -> list[Waiting]:
         return [one for job_id, one in self._held.items() if job_id not in self._planned]

@@ -1,0 +1,115 @@
+"""A child without a network: it does what the parameters of each job tell it, and notes what it ran.
+
+`act` is one of: answer, fail, crash (SIGKILL), hang (never calls the checkpoint), work (for `seconds`,
+calling it), crash-until (as long as the file `unless` is missing).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+from jobs.catalogue import InputSpec, ModelCard
+from jobs.errors import Failure, NotExplainable
+from jobs.job import Job
+from jobs.result import Outcome
+from tests.samples import MAP, sample_model, sample_result
+from workers.device import serve
+from workers.pipe import ChildEnd, PipeBrokenError
+
+MODELS = (sample_model("phantom-resnet"), sample_model("phantom-vgg"))
+
+
+class Interrupted(Exception):
+    """Nobody wants the batch any more."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    outcome: Outcome
+    maps: dict[int, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ScriptedRunner:
+    journal: Path
+    device: str = "script"
+
+    def cards(self) -> tuple[ModelCard, ...]:
+        return tuple(
+            ModelCard(
+                id=model.id,
+                digest=model.digest,
+                title=model.id,
+                architecture="script",
+                input=InputSpec(mode="grey", height=8, width=8),
+                labels=("none", "mass", "nodule"),
+            )
+            for model in MODELS
+        )
+
+    def run(
+        self, batch: Sequence[tuple[Job, bytes]], checkpoint: Callable[[float], None]
+    ) -> Sequence[Answer]:
+        note(self.journal, "explain", [job.id for job, _ in batch])
+        for job, _ in batch:
+            perform(job, checkpoint)
+        return [answer(job) for job, _ in batch]
+
+
+def note(journal: Path, event: str, jobs: Sequence[str]) -> None:
+    """Append one line; short lines of several processes never mix."""
+    with journal.open("a") as file:
+        file.write(json.dumps({"event": event, "jobs": list(jobs), "pid": os.getpid()}) + "\n")
+
+
+def perform(job: Job, checkpoint: Callable[[float], None]) -> None:
+    script = job.method.params
+    match script.get("act", "answer"):
+        case "crash":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "crash-until" if not Path(script["unless"]).exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "hang":
+            Event().wait()
+        case "work":
+            begin = time.monotonic()
+            while (spent := time.monotonic() - begin) < script["seconds"]:
+                checkpoint(min(1.0, spent / script["seconds"]))
+                time.sleep(0.01)
+
+
+def answer(job: Job) -> Answer:
+    if job.method.params.get("act") == "fail":
+        failure = Failure.of(NotExplainable("it has no layer to read"))
+        return Answer(Outcome(id=job.id, failure=failure))
+    return Answer(Outcome(id=job.id, result=sample_result(job)), {2: MAP})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--journal", type=Path, required=True)
+    parser.add_argument("--stillborn", type=Path, help="end before being ready while this file exists")
+    options = parser.parse_args()
+    note(options.journal, "born", [])
+    if options.stillborn and options.stillborn.exists():
+        sys.exit(3)
+    pipe = ChildEnd(socket.socket(fileno=options.fd))
+    try:
+        serve(pipe, ScriptedRunner(options.journal), Interrupted)
+    except PipeBrokenError:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""A worker computes together what belongs together, and answers each job by itself."""
+
+from __future__ import annotations
+
+from jobs.job import State
+from tests.integration.scripted_child import MODELS
+from tests.integration.workshop import TENANT, Workshop, scripted
+from tests.samples import MAP, sample_result
+from tests.waiting import wait_until_async
+
+
+async def test_the_result_and_its_maps_are_stored(workshop: Workshop) -> None:
+    job = scripted()
+
+    async with workshop.worker():
+        await workshop.submit(job)
+        await workshop.until(State.DONE, job)
+
+    assert await workshop.store.result(TENANT, job.id) == sample_result(job)
+    assert await workshop.store.relevance(job.id, 2) == MAP
+
+
+async def test_alternating_models_are_computed_in_full_batches(workshop: Workshop) -> None:
+    jobs = [scripted(model=model) for _ in range(4) for model in MODELS]
+    await workshop.submit(*jobs)
+
+    async with workshop.worker(max_batch=4):
+        await workshop.until(State.DONE, *jobs)
+
+    assert [len(line["jobs"]) for line in workshop.events("explain")] == [4, 4]
+
+
+async def test_jobs_that_arrive_during_a_batch_form_the_next_one(workshop: Workshop) -> None:
+    first = scripted("work", seconds=0.5)
+    later = [scripted() for _ in range(5)]
+
+    async with workshop.worker():
+        await workshop.submit(first)
+        await wait_until_async(lambda: workshop.events("explain"))
+        await workshop.submit(*later)
+        await workshop.until(State.DONE, first, *later)
+
+    assert [len(line["jobs"]) for line in workshop.events("explain")] == [1, 5]
+
+
+async def test_a_full_batch_waits_in_the_child_while_it_computes(workshop: Workshop) -> None:
+    first, second = scripted("work", seconds=0.5), [scripted(), scripted()]
+
+    async with workshop.worker(max_batch=2):
+        await workshop.submit(first)
+        await wait_until_async(lambda: workshop.events("explain"))
+        await workshop.submit(*second)
+        await workshop.until(State.DONE, first, *second)
+
+    order = [line["event"] for line in workshop.events() if line["event"] in ("start", "explain", "commit")]
+    assert order[:3] == ["start", "explain", "start"]
+
+
+async def test_one_job_of_a_batch_fails_and_its_mates_are_done(workshop: Workshop) -> None:
+    bad, good = scripted("fail"), [scripted(), scripted()]
+    await workshop.submit(good[0], bad, good[1])
+
+    async with workshop.worker():
+        await workshop.until(State.DONE, *good)
+        await workshop.until(State.FAILED, bad)
+
+    failure = (await workshop.record(bad)).failure
+    assert failure is not None
+    assert failure.code == "not-explainable"
+    assert await workshop.queue.dead_letters() == []
+
+
+async def test_a_job_whose_image_is_gone_fails_and_says_so(workshop: Workshop) -> None:
+    lost, kept = scripted(), scripted()
+    await workshop.submit(lost, kept)
+    await workshop.redis.delete(workshop.keys.image(lost.image.key))
+
+    async with workshop.worker():
+        await workshop.until(State.FAILED, lost)
+        await workshop.until(State.DONE, kept)
+
+    failure = (await workshop.record(lost)).failure
+    assert failure is not None
+    assert failure.code == "image-gone"
+
+
+async def test_progress_is_reported_while_a_job_runs(workshop: Workshop) -> None:
+    job = scripted("work", seconds=1.0)
+
+    async with workshop.worker():
+        await workshop.submit(job)
+        await workshop.until(State.RUNNING, job)
+
+        async def told() -> bool:
+            return 0.0 < (await workshop.record(job)).progress < 1.0
+
+        await wait_until_async(told)
+        await workshop.until(State.DONE, job)
+
+
+async def test_a_worker_announces_its_models_and_retires(workshop: Workshop) -> None:
+    async with workshop.worker(worker_id="w7"):
+        await wait_until_async(workshop.registry.workers)
+        [card] = await workshop.registry.workers()
+        assert (card.id, card.device) == ("w7", "script")
+        assert {model.ref for model in card.models} == set(MODELS)
+
+    assert await workshop.registry.workers() == ()
+    assert {served.workers for served in await workshop.registry.models()} == {0}

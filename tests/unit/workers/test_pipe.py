@@ -1,0 +1,123 @@
+"""Frames between parent and child."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Iterator
+
+import pytest
+
+from jobs.result import Outcome
+from tests.samples import MAP, PIXELS, sample_job, sample_result
+from workers.pipe import Abandoned, Answers, Cancel, ChildEnd, ParentEnd, PipeBrokenError, Progress, Work
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """The parent's socket and the child's."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+@pytest.fixture
+def child(pair: tuple[socket.socket, socket.socket]) -> Iterator[ChildEnd]:
+    end = ChildEnd(pair[1])
+    yield end
+    end.close()
+
+
+async def test_work_arrives_with_its_pixels(
+    pair: tuple[socket.socket, socket.socket], child: ChildEnd
+) -> None:
+    parent = await ParentEnd.over(pair[0])
+    work = Work(batch=1, jobs=(sample_job(), sample_job()), images=(0, 0))
+
+    await parent.send(work, [PIXELS])
+    await parent.send(Cancel(batch=1, jobs=("x",)))
+
+    assert await asyncio.to_thread(child.receive) == (work, [PIXELS])
+    assert await asyncio.to_thread(child.receive) == (Cancel(batch=1, jobs=("x",)), [])
+    parent.close()
+
+
+async def test_answers_arrive_with_their_maps(
+    pair: tuple[socket.socket, socket.socket], child: ChildEnd
+) -> None:
+    parent = await ParentEnd.over(pair[0])
+    job = sample_job()
+    answers = Answers(
+        batch=3,
+        outcomes=(Outcome(id=job.id, result=sample_result(job)),),
+        maps=((2, 0),),
+        seconds=0.5,
+    )
+
+    child.send(Progress(batch=3, fraction=0.5))
+    child.send(answers, [MAP, b""])
+    child.send(Abandoned(batch=4))
+
+    assert await parent.receive() == (Progress(batch=3, fraction=0.5), [])
+    assert await parent.receive() == (answers, [MAP, b""])
+    assert await parent.receive() == (Abandoned(batch=4), [])
+    parent.close()
+
+
+async def test_a_large_map_crosses_in_one_piece(
+    pair: tuple[socket.socket, socket.socket], child: ChildEnd
+) -> None:
+    parent = await ParentEnd.over(pair[0])
+    relevance = bytes(range(256)) * 2**16
+    message = Answers(batch=1, outcomes=(), maps=((0,),), seconds=0.0)
+
+    sending = asyncio.create_task(asyncio.to_thread(child.send, message, [relevance]))
+    received, blobs = await parent.receive()
+    await sending
+
+    assert received == message
+    assert blobs == [relevance]
+    parent.close()
+
+
+async def test_what_was_said_before_the_end_is_still_heard(
+    pair: tuple[socket.socket, socket.socket], child: ChildEnd
+) -> None:
+    parent = await ParentEnd.over(pair[0])
+    child.send(Abandoned(batch=1))
+    child.close()
+
+    assert (await parent.receive())[0] == Abandoned(batch=1)
+    with pytest.raises(PipeBrokenError):
+        await parent.receive()
+    parent.close()
+
+
+async def test_the_child_notices_that_its_parent_is_gone(
+    pair: tuple[socket.socket, socket.socket], child: ChildEnd
+) -> None:
+    pair[0].close()
+
+    with pytest.raises(PipeBrokenError):
+        child.receive()
+    with pytest.raises(PipeBrokenError):
+        child.send(Abandoned(batch=1))
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        struct.pack("<II", 2, 0) + b"{}",
+        struct.pack("<II", 16, 0) + b'{"type":"magic"}',
+        struct.pack("<II", 4, 0) + b"\xff\xfe\x00\x01",
+    ],
+)
+async def test_noise_is_no_frame(pair: tuple[socket.socket, socket.socket], noise: bytes) -> None:
+    parent = await ParentEnd.over(pair[0])
+    pair[1].sendall(noise)
+
+    with pytest.raises(PipeBrokenError):
+        await parent.receive()
+    parent.close()
