@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,6 +14,37 @@ from workers.declare import Relevance
 
 BORDER_SHARE = 0.3  # of the absolute mass; a uniform map has 0.23 there
 BORDER_PARTS = 16  # the border is this part of the height and of the width, on every side
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The classes of one image, the most probable first; equal logits in order of index. All are (K,)."""
+
+    labels: Sequence[str]
+    logits: Tensor
+    scores: Tensor
+    order: Tensor
+
+    def top(self, count: int) -> tuple[Prediction, ...]:
+        """The most probable classes."""
+        return tuple(self.prediction(index) for index in self.order[:count].tolist())
+
+    def prediction(self, index: int) -> Prediction:
+        """What the network says of one class."""
+        return Prediction(
+            index=index,
+            label=self.labels[index],
+            score=float(self.scores[index]),
+            logit=float(self.logits[index]),
+        )
+
+    def rank(self, index: int) -> int:
+        """The place of a class; 1 is the predicted one."""
+        return int((self.order == index).nonzero()) + 1
+
+    def is_finite(self) -> bool:
+        """Whether the network gave an answer at all."""
+        return bool(self.logits.isfinite().all())
 
 
 def describe_maps(relevance: Relevance, boxes: Sequence[Box]) -> list[MapInfo]:
@@ -40,18 +72,11 @@ def describe_maps(relevance: Relevance, boxes: Sequence[Box]) -> list[MapInfo]:
     ]
 
 
-def describe_answers(logits: Tensor, labels: Sequence[str]) -> list[list[Prediction]]:
-    """(N, K) -> for each image every class, the most probable first; equal logits in order of index."""
-    probabilities = logits.softmax(dim=1)
-    order = logits.argsort(dim=1, descending=True, stable=True).tolist()
-    scores, raw = probabilities.tolist(), logits.tolist()
-    return [
-        [
-            Prediction(index=index, label=labels[index], score=scores[image][index], logit=raw[image][index])
-            for index in order[image]
-        ]
-        for image in range(len(logits))
-    ]
+def rank_answers(logits: Tensor, labels: Sequence[str]) -> list[Ranking]:
+    """(N, K) -> the ranking of each image."""
+    logits = logits.detach().cpu()
+    scores, order = logits.softmax(dim=1), logits.argsort(dim=1, descending=True, stable=True)
+    return [Ranking(labels, *one) for one in zip(logits, scores, order, strict=True)]
 
 
 def _flags(lowest: float, highest: float, broken: bool, rectified: bool, border: bool) -> tuple[str, ...]:

@@ -101,7 +101,7 @@ class Runner:
     def _answered(self, job: Job, explained: Explained, compute_s: float, batch_size: int) -> Answer:
         result = Result(
             id=job.id,
-            predictions=tuple(explained.ranking[:TOP]),
+            predictions=explained.ranking.top(TOP),
             targets=_targets(explained),
             timings=Timings(compute_s=compute_s),
             provenance=Provenance(
@@ -132,9 +132,9 @@ def device_name(device: str) -> str:
 
 
 def _targets(explained: Explained) -> tuple[TargetResult, ...]:
-    ranked = {one.index: (rank, one) for rank, one in enumerate(explained.ranking, start=1)}
+    ranking = explained.ranking
     return tuple(
-        TargetResult(**ranked[target][1].model_dump(), rank=ranked[target][0], map=info)
+        TargetResult(**ranking.prediction(target).model_dump(), rank=ranking.rank(target), map=info)
         for target, (info, _) in explained.maps.items()
     )
 

@@ -12,14 +12,14 @@ import torch
 
 from jobs.errors import InternalError, JobFailed, NotExplainable
 from jobs.job import Job
-from jobs.result import Box, MapInfo, Prediction
+from jobs.result import Box, MapInfo
 from workers.declare import Method
 from workers.layers import layers_of
 from workers.models.intake import Prepared
 from workers.models.repository import Model
 from workers.passes import Pass
 from workers.probe import Checkpoint, Interrupted, Probe
-from workers.reports import describe_answers, describe_maps
+from workers.reports import Ranking, describe_maps, rank_answers
 from workers.tasks import Task, grouped, make_task, recording_of
 
 T = TypeVar("T")
@@ -29,9 +29,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Explained:
-    """A job with its maps: all classes by rank, and for each target its description and raw float32."""
+    """A job with its maps: its classes by rank, and for each target its description and raw float32."""
 
-    ranking: list[Prediction]
+    ranking: Ranking
     maps: dict[int, tuple[MapInfo, bytes]]
     # Any: each step has words of its own.
     preprocessing: tuple[dict[str, Any], ...]
@@ -55,7 +55,7 @@ class Run:
         self._model, self._batch = model, batch
         self._methods, self._device, self._chunk_rows = methods, device, chunk_rows
         self._prepared: dict[str, Prepared] = {}
-        self._rankings: list[list[Prediction]] = []
+        self._rankings: list[Ranking] = []
         self._ended: dict[int, Ended] = {}
 
     def explain(self, checkpoint: Checkpoint) -> list[Ended]:
@@ -93,7 +93,7 @@ class Run:
             black=intake.black,
             white=intake.white,
         )
-        self._rankings = describe_answers(shared.logits, self._model.card.labels)
+        self._rankings = rank_answers(shared.logits, self._model.card.labels)
         groups = grouped(tasks)
         for number, group in enumerate(groups):
 
@@ -154,9 +154,10 @@ class Run:
 
     def _targets(self, task: Task) -> tuple[int, ...]:
         """The classes asked for, or the predicted one."""
-        if not torch.tensor([one.logit for one in self._rankings[task.image]]).isfinite().all():
+        ranking = self._rankings[task.image]
+        if not ranking.is_finite():
             raise NotExplainable("the network's answer to this image is not finite")
-        return tuple(dict.fromkeys(task.job.targets)) or (self._rankings[task.image][0].index,)
+        return tuple(dict.fromkeys(task.job.targets)) or (int(ranking.order[0]),)
 
     def _explained(self, task: Task, maps: dict[int, tuple[MapInfo, bytes]]) -> Explained:
         steps = (*task.job.image.steps, *self._prepared[task.job.image.digest].steps)
