@@ -15,14 +15,15 @@ import signal
 import socket
 import warnings
 
-import numpy as np
-
 from app.formats import UploadLimits
-from app.pixels import decode
-from app.replies import LENGTH, packed_head, packed_refusal
+from app.pixels import Pixels, decode
+from app.replies import LENGTH, Steps, packed_head, packed_refusal
 from jobs.errors import Damaged, Refused, TooLarge
 
-MAX_REQUESTS = 20_000  # then a fresh process, whatever the libraries have leaked
+# A child ends when it is worn out, and a fresh one takes its place, whatever the libraries have leaked.
+MAX_WEAR = 20_000
+WEAR = 1
+WEAR_OF_FAILURE = 50  # imagecodecs gives back one reference to None too many for each broken PNG
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
@@ -60,34 +61,35 @@ def confine(memory_bytes: int) -> None:
     gc.freeze()
 
 
-def serve(channel: socket.socket, limits: UploadLimits) -> None:
-    """Answers requests one by one; returns when the socket closes or this process has served enough."""
-    for count in range(1, MAX_REQUESTS + 1):
+def serve(channel: socket.socket, limits: UploadLimits, max_wear: int = MAX_WEAR) -> None:
+    """Answers requests one by one; returns when the socket closes or this process is worn out."""
+    wear = 0
+    while wear < max_wear:
         size = _received(channel, LENGTH.size)
-        if size is None:
+        data = None if size is None else _received(channel, LENGTH.unpack(size)[0])
+        if data is None:
             return
-        data = _received(channel, LENGTH.unpack(size)[0])
-        if data is None or not _answer(channel, bytes(data), limits, last=count == MAX_REQUESTS):
-            return
+        answer, cost = _answer(bytes(data), limits)
+        wear += cost
+        last = wear >= max_wear
+        if isinstance(answer, Refused):
+            channel.sendall(packed_refusal(answer, last=last))
+        else:
+            pixels, steps = answer
+            channel.sendall(packed_head(pixels.shape, str(pixels.dtype), steps, last=last))
+            channel.sendall(pixels.data)
 
 
-def _answer(channel: socket.socket, data: bytes, limits: UploadLimits, *, last: bool) -> bool:
-    """Sends the answer; False when this process should end, because memory was short once."""
+def _answer(data: bytes, limits: UploadLimits) -> tuple[tuple[Pixels, Steps] | Refused, int]:
+    """The pixels or the refusal, and how much of this process the answer has worn away."""
     try:
-        pixels, steps = decode(data, limits)
+        return decode(data, limits), WEAR
     except Refused as error:
-        channel.sendall(packed_refusal(error, last=last))
+        return error, WEAR
     except MemoryError:
-        channel.sendall(packed_refusal(_too_much_memory(limits), last=True))
-        return False
+        return _too_much_memory(limits), MAX_WEAR
     except Exception:  # noqa: BLE001 - whatever a library raises on hostile bytes is one answer
-        channel.sendall(
-            packed_refusal(Damaged("The picture is damaged: its content cannot be decoded."), last=last)
-        )
-    else:
-        channel.sendall(packed_head(pixels.shape, str(pixels.dtype), steps, last=last))
-        channel.sendall(np.ascontiguousarray(pixels).data)
-    return True
+        return Damaged("The picture is damaged: its content cannot be decoded."), WEAR_OF_FAILURE
 
 
 def _too_much_memory(limits: UploadLimits) -> TooLarge:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from app.tiff import TIFF_STARTS, Header, orientation_of, tiff_header
@@ -80,15 +80,15 @@ def _png(data: bytes) -> Header:
         if header is None:
             if kind != b"IHDR" or length != 13:
                 raise Damaged("The PNG does not begin with its header.")
-            width, height, bits = struct.unpack_from(">IIB", data, start)
-            header = Header(width=width, height=height, bits=bits)
+            width, height, bits, colour = struct.unpack_from(">IIBB", data, start)
+            header = Header(width=width, height=height, bits=bits, palette=colour == 3)
         elif kind == b"acTL":
             frames = max(1, struct.unpack_from(">I", data, start)[0])
         elif kind == b"eXIf":
             exif = data[start : start + length]
     if header is None:
         raise Damaged("The PNG has no header.")
-    return Header(header.width, header.height, header.bits, frames, orientation_of(exif))
+    return replace(header, frames=frames, orientation=orientation_of(exif))
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:

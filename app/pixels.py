@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 from typing import Any
 
-import imagecodecs
 import numpy as np
 import tifffile
+from imagecodecs import png_decode
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
@@ -27,7 +26,6 @@ Image.MAX_IMAGE_PIXELS = None  # the limit is checked from the header, before a 
 
 # The plug-in itself, so that no other format can be guessed: a JPEG of several pictures (MPO) is its first.
 OPENERS: dict[Format, type[ImageFile.ImageFile]] = {
-    "png": PngImageFile,
     "jpeg": JpegImageFile,
     "webp": WebPImageFile,
     "tiff": TiffImageFile,
@@ -74,8 +72,10 @@ def oriented(pixels: Pixels, orientation: int) -> Pixels:
 def _samples(data: bytes, form: Format, header: Header, steps: list[Step]) -> Pixels:
     if header.layout is not None and header.bits > 8:
         return _deep_tiff(data, header, header.layout, steps)
-    if form == "png" and header.bits == 16:
-        return _checked(np.asarray(imagecodecs.png_decode(data)), header)
+    if form == "png":  # Pillow takes a PNG that ends too early as black, and cuts 16-bit colours to 8
+        if header.palette:
+            steps.append({"step": "convert", "from": "palette", "to": "RGB"})
+        return _checked(np.asarray(png_decode(data)), header)
     image = OPENERS[form](io.BytesIO(data))
     if image.width * image.height != header.width * header.height:
         raise Damaged("The picture has another size than its header says.")
@@ -115,9 +115,10 @@ def _deep_tiff(data: bytes, header: Header, layout: Layout, steps: list[Step]) -
     return colours[..., 0] if n_colours == 1 else colours
 
 
-def _checked(pixels: NDArray[Any], header: Header) -> NDArray[np.uint16]:
-    """Checks what a library gave: `(H, W)` or `(H, W, C)`, uint16, as large as the header says."""
-    if pixels.dtype != np.uint16 or pixels.shape[:2] != (header.height, header.width) or pixels.ndim > 3:
+def _checked(pixels: NDArray[Any], header: Header) -> NDArray[Any]:
+    """What a library gave, if it is `(H, W)` or `(H, W, C)` as large and as deep as the header says."""
+    depth = np.uint16 if header.bits > 8 else np.uint8
+    if pixels.dtype != depth or pixels.shape[:2] != (header.height, header.width) or pixels.ndim > 3:
         raise Damaged("The picture is not what its header says.")
     return pixels
 

@@ -55,6 +55,7 @@ class Header:
     bits: int
     frames: int = 1
     orientation: int = 1
+    palette: bool = False
     layout: Layout | None = None
 
 

@@ -31,6 +31,11 @@ class Decoder:
         self._stopping = asyncio.Event()
         self._empty = asyncio.Event()
 
+    @property
+    def pids(self) -> frozenset[int]:
+        """Process ids of the children, those that are starting or ending included."""
+        return frozenset(child.pid for child in self._children)
+
     async def start(self) -> None:
         """Returns when all children are ready; raises RuntimeError when they cannot be started."""
         self._stopping.clear()
