@@ -60,7 +60,11 @@ class Changes:
         self.keys = keys
         self._watches: dict[str, set[Watch]] = defaultdict(set)
         self._listener: asyncio.Task[None] | None = None
-        self._subscribed = asyncio.Event()
+
+    @property
+    def watched(self) -> int:
+        """How many jobs are watched now."""
+        return len(self._watches)
 
     async def start(self) -> None:
         """Begin to listen; returns at once, even while Redis is out of reach."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
+from redis.exceptions import ClusterDownError, OutOfMemoryError, ReadOnlyError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from jobs.errors import Unavailable
@@ -18,20 +19,11 @@ RETRIES = 3
 RETRY_BASE_SECONDS = 0.02
 RETRY_CAP_SECONDS = 0.2
 RETRY_AFTER_SECONDS = 2
-HEALTH_CHECK_SECONDS = 15
 
-# What Redis answers while it starts, is full, cannot write its file, or follows another server.
-OUTAGES = (
-    "LOADING",
-    "OOM",
-    "MISCONF",
-    "READONLY",
-    "MASTERDOWN",
-    "CLUSTERDOWN",
-    "NOREPLICAS",
-    "BUSY",
-    "NOAUTH",
-)
+# What Redis answers while it is full, cannot write its file, is busy or follows another server; an answer
+# to a script has the word somewhere inside.
+OUTAGE = re.compile(r"(?:^|-)(OOM|MISCONF|READONLY|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|BUSY)\b")
+OUTAGES = (OutOfMemoryError, ReadOnlyError, ClusterDownError)
 
 
 def connect(url: str, *, timeout_seconds: float = 5.0) -> Redis:
@@ -39,13 +31,14 @@ def connect(url: str, *, timeout_seconds: float = 5.0) -> Redis:
 
     Broken connections are tried again for about half a second, answers that do not come in
     `timeout_seconds` are not. Blocking reads must therefore wait less than `timeout_seconds`.
+    The library's health checks stay off: before a handshake that Redis refuses they repeat each other for
+    minutes. A dead connection is found by keep-alive or by the next command, which is then tried again.
     """
     backoff = ExponentialBackoff(cap=RETRY_CAP_SECONDS, base=RETRY_BASE_SECONDS)
     client: Redis = Redis.from_url(
         url,
         socket_timeout=timeout_seconds,
         socket_connect_timeout=min(1.0, timeout_seconds),
-        health_check_interval=HEALTH_CHECK_SECONDS,
         retry=Retry(backoff, RETRIES, supported_errors=(RedisConnectionError,)),
     )
     return client
@@ -59,13 +52,13 @@ def reachable() -> Iterator[None]:
     except (RedisConnectionError, RedisTimeoutError, OSError) as error:
         raise _unavailable(error) from error
     except RedisError as error:
-        if isinstance(error, ResponseError) and _is_outage(error):
+        if _is_outage(error):
             raise _unavailable(error) from error
         raise
 
 
-def _is_outage(error: ResponseError) -> bool:
-    return getattr(error, "status_code", None) in OUTAGES or str(error).startswith(OUTAGES)
+def _is_outage(error: RedisError) -> bool:
+    return isinstance(error, OUTAGES) or OUTAGE.search(str(error)) is not None
 
 
 def _unavailable(error: Exception) -> Unavailable:

@@ -37,14 +37,15 @@ if has_pixels ~= '1' and redis.call('EXISTS', image) == 0 then
 end
 
 local time = now()
-redis.call('ZREMRANGEBYSCORE', pending, '-inf', tonumber(time) - tonumber(result_seconds))
-if redis.call('ZCARD', pending) >= tonumber(tenant_capacity) then
+local oldest = tonumber(time) - tonumber(result_seconds)
+if redis.call('ZCOUNT', pending, oldest, '+inf') >= tonumber(tenant_capacity) then
   return {'tenant-full', '', wait_seconds()}
 end
 if redis.call('XLEN', queue) >= tonumber(capacity) then
   return {'queue-full', '', wait_seconds()}
 end
 
+-- This write is the first, since a full Redis refuses it; after the first, a script is never refused.
 local entry = redis.call('XADD', queue, '*', 'id', id)
 redis.call('DEL', job, result, maps)
 redis.call('HSET', job, 'job', message, 'tenant', tenant, 'model', model, 'image', image_name, 'entry', entry,
@@ -54,6 +55,7 @@ if known[3] then
 end
 keep_image()
 redis.call('ZADD', pending, time, id)
+redis.call('ZREMRANGEBYSCORE', pending, '-inf', '(' .. oldest)
 expire(result_seconds, {job, pending})
 expire(queue_seconds, {queue})
 tell(channel, id, 'queued', 0)
