@@ -9,18 +9,20 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from jobs.catalogue import Need
 from jobs.errors import InvalidRequest, Problem
 from workers.declare import Method, Params, in_words, wrong_fields
 from workers.methods import METHODS
-from workers.passes import Pass, Recording
+from workers.passes import Pass
 from workers.probe import Probe
+from workers.tasks import recording_for
 
 CHUNK_ROWS = 32
 
 Targets = int | Sequence[int] | Tensor | None
 
 
+@torch.inference_mode(False)
+@torch.no_grad()  # the probe switches gradients on where it needs them
 def explain(
     module: nn.Module,
     inputs: Tensor,
@@ -72,13 +74,7 @@ def _record(
     value_range: tuple[float, float] | None,
 ) -> Pass:
     black, white = (None, None) if value_range is None else _bounds(inputs, value_range)
-    plain = Pass(module, inputs)
-    with_gradients = Need.LAYER_GRADIENTS in method.needs
-    recording = Recording(
-        tuple(plain.layer(name, gradients=with_gradients) for name in method.layers(params)),
-        layer_gradients=with_gradients,
-        input_gradients=Need.INPUT_GRADIENTS in method.needs,
-    )
+    recording = recording_for(method, params, Pass(module, inputs))
     return Pass(module, inputs, recording, black=black, white=white)
 
 

@@ -98,12 +98,12 @@ def _survey(network: nn.Module, shape: tuple[int, ...], like: Tensor) -> Layers:
     noise = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0)).to(like)
     with torch.inference_mode(False), torch.enable_grad(), watching(modules, keep):
         logits = network(noise.requires_grad_())
-    layouts = {
-        path: layout
-        for path, output in outputs.items()
-        if (layout := infer_layout(output.shape, (shape[1], shape[2])))
-    }
-    reached = _reached(logits, {path: outputs[path] for path in layouts}, layouts)
+        layouts = {
+            path: layout
+            for path, output in outputs.items()
+            if (layout := infer_layout(output.shape, (shape[1], shape[2])))
+        }
+        reached = _reached(logits, {path: outputs[path] for path in layouts}, layouts)
     named = {path: Layer(path, layout, path in reached) for path, layout in layouts.items()}
     vectors = tuple(f"{path} {tuple(output.shape[1:])}" for path, output in outputs.items())
     candidates = [path for path in reached if not isinstance(modules[path], RESAMPLERS)]

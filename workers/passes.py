@@ -53,7 +53,8 @@ class Pass:
             raise NotExplainable("the network is in training mode; call eval() on it first")
         like = next(network.parameters(), images)
         self.network = network
-        self._inputs = images.detach().to(device=like.device, dtype=like.dtype)
+        images = images.clone() if images.is_inference() else images.detach()
+        self._inputs = images.to(device=like.device, dtype=like.dtype)
         self.images = self._inputs.to(working_dtype(like.dtype))
         self.recording = recording or Recording()
         self.black = self._per_image(self.images.amin((1, 2, 3)) if black is None else black)
@@ -138,11 +139,12 @@ class Pass:
         names = list(self._points)
         names = names[names.index(path) :]
         images, targets = zip(*pairs, strict=True)
-        score = self._recorded_logits[list(images), list(targets)].sum()
-        if not score.requires_grad:
+        if not self._recorded_logits.requires_grad:
             raise NotExplainable(f"no gradient leads from the logits to {path or 'the input'!r}")
         points = [self._points[name] for name in names]
-        found = torch.autograd.grad(score, points, retain_graph=True, allow_unused=True)
+        with torch.inference_mode(False), torch.enable_grad():
+            score = self._recorded_logits[list(images), list(targets)].sum()
+            found = torch.autograd.grad(score, points, retain_graph=True, allow_unused=True)
         for name, point, gradient in zip(names, points, found, strict=True):
             filled = torch.zeros_like(point) if gradient is None else gradient
             self._gradients.update({(name, pair): filled[pair[0]] for pair in pairs})

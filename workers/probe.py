@@ -125,10 +125,12 @@ class Probe:
 
     def gradients(self, layer: Layer) -> Tensor:
         """(R, C, h, w), the gradient of each row's logit at the output of a layer."""
+        self._checkpoint(0.0)
         return self._shared.gradients(layer, self._pairs)
 
     def input_gradients(self) -> Tensor:
         """(R, C, H, W), the gradient of each row's logit at its image."""
+        self._checkpoint(0.0)
         return self._shared.gradients(None, self._pairs)
 
     def scores(
@@ -162,9 +164,10 @@ class Probe:
                 logits = self._shared.forward(leaf.clone()).view(*at.shape[:2], -1)
             for rows in self._rows_by_target(images):
                 chosen = self.image_of_row[rows] - images.start
-                score = logits[chosen, :, self.targets[rows]].sum()
-                gradients = torch.autograd.grad(score, leaf, retain_graph=True)[0].view_as(at)[chosen]
-                yield PathGradients(rows, steps, gradients)
+                with torch.inference_mode(False), torch.enable_grad():
+                    score = logits[chosen, :, self.targets[rows]].sum()
+                    gradients = torch.autograd.grad(score, leaf, retain_graph=True)[0]
+                yield PathGradients(rows, steps, gradients.view_as(at)[chosen])
 
     def generator(self, row: int) -> torch.Generator:
         """A fresh source of noise for a row, on the CPU so that every device sees the same; by seed alone."""

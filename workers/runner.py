@@ -89,7 +89,8 @@ class Runner:
         if isinstance(model, JobFailed):
             return [_failed(job, model) for job in jobs]
         run = Run(model, batch, methods=self._methods, device=self.device, chunk_rows=self._chunk_rows)
-        ended = run.explain(checkpoint)
+        with torch.no_grad():  # the probe switches gradients on where it needs them
+            ended = run.explain(checkpoint)
         compute_s = (time.perf_counter() - started) / len(batch)
         return [
             _failed(job, end)

@@ -13,7 +13,7 @@ from jobs.errors import NotExplainable, Problem
 from jobs.job import Job, MethodRef
 from workers.declare import Method, Params, in_words, wrong_fields
 from workers.layers import Layer, Layers
-from workers.passes import Recording
+from workers.passes import Pass, Recording
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,16 @@ def recording_of(tasks: Iterable[Task]) -> Recording:
         layers=tuple(dict.fromkeys(layer for task in tasks for layer in task.layers)),
         layer_gradients=Need.LAYER_GRADIENTS in needs,
         input_gradients=Need.INPUT_GRADIENTS in needs,
+    )
+
+
+def recording_for(method: Method[Any], params: Params, trial: Pass) -> Recording:
+    """What a pass must record for one method; `trial` is any pass of the network with such images."""
+    with_gradients = Need.LAYER_GRADIENTS in method.needs
+    return Recording(
+        layers=tuple(trial.layer(name, gradients=with_gradients) for name in method.layers(params)),
+        layer_gradients=with_gradients,
+        input_gradients=Need.INPUT_GRADIENTS in method.needs,
     )
 
 

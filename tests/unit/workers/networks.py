@@ -1,0 +1,137 @@
+"""Small networks that have what trips explanations: reuse, work in place, tokens, odd sizes, one channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from workers.models.architectures import build
+
+CLASSES = 10
+
+
+class ReusedInPlace(nn.Module):
+    """One in-place ReLU for everything, a functional one, a residual add in place; grey input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(1, 8, 3, stride=2, padding=1)
+        self.body = nn.Conv2d(8, 8, 3, padding=1)
+        self.relu = nn.ReLU(inplace=True)
+        self.head = nn.Linear(8, CLASSES)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = self.relu(self.stem(images))
+        residue = self.body(features)
+        residue += features
+        features = F.relu(self.relu(residue) - 0.1)
+        return torch.as_tensor(self.head(features.mean((2, 3))))
+
+
+class Smooth(nn.Module):
+    """Twice differentiable everywhere, so that finite differences and quadrature are exact."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.Softplus(), nn.AvgPool2d(2))
+        self.head = nn.Linear(6, CLASSES)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.as_tensor(self.head(self.features(images).square().mean((2, 3))))
+
+
+class Pooled(nn.Module):
+    """Features, global average pool, linear: here CAM and Grad-CAM are the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 6, 3, stride=2, padding=1), nn.ReLU())
+        self.head = nn.Linear(6, CLASSES)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.as_tensor(self.head(self.features(images).mean((2, 3))))
+
+
+class Linear(nn.Module):
+    """One matrix; every method has a closed form on it."""
+
+    def __init__(self, *shape: int) -> None:
+        super().__init__()
+        self.flat = nn.Flatten()
+        self.head = nn.Linear(torch.Size(shape).numel(), CLASSES)
+        self.shape = shape
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.as_tensor(self.head(self.flat(images)))
+
+    def weights(self, targets: list[int]) -> Tensor:
+        """(R, C, H, W)."""
+        return self.head.weight.detach()[targets].view(-1, *self.shape)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network with the shape of its images; its parameters ask for gradients, as a user's do."""
+
+    make: Callable[[], nn.Module]
+    shape: tuple[int, int, int]
+
+    def network(self) -> nn.Module:
+        return seeded(self.make).requires_grad_(True)
+
+    def images(self, count: int = 3) -> Tensor:
+        return torch.randn(count, *self.shape, generator=torch.Generator().manual_seed(5))
+
+
+def seeded(make: Callable[[], nn.Module]) -> nn.Module:
+    """A network with the same weights every time, in evaluation mode."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return make().eval()
+
+
+def resnet18() -> nn.Module:
+    return build("torchvision:resnet18", {"num_classes": CLASSES})
+
+
+def squeezenet() -> nn.Module:
+    return build("torchvision:squeezenet1_1", {"num_classes": CLASSES})
+
+
+def vision_transformer() -> nn.Module:
+    sizes = {"image_size": 32, "patch_size": 8, "num_layers": 3, "num_heads": 2}
+    return build(
+        "torchvision:VisionTransformer", {**sizes, "hidden_dim": 16, "mlp_dim": 32, "num_classes": CLASSES}
+    )
+
+
+def vgg() -> nn.Module:
+    """Max-pool, no batch norm, in-place ReLU, fully connected layers."""
+    return nn.Sequential(
+        nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
+            nn.Conv2d(8, 16, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
+        ),
+        nn.AdaptiveAvgPool2d(4),
+        nn.Flatten(),
+        nn.Linear(16 * 16, 32),
+        nn.ReLU(inplace=True),
+        nn.Dropout(),
+        nn.Linear(32, CLASSES),
+    )
+
+
+SUBJECTS: Mapping[str, Subject] = {
+    "resnet18": Subject(resnet18, (3, 48, 64)),
+    "vgg": Subject(vgg, (3, 37, 29)),
+    "vision-transformer": Subject(vision_transformer, (3, 32, 32)),
+    "reused-in-place": Subject(ReusedInPlace, (1, 33, 47)),
+}
