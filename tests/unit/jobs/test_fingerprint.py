@@ -1,0 +1,86 @@
+"""Ids: equal for equal wishes, different for everything else, and not to be guessed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs.fingerprint import image_key, job_id, pixels_digest
+from jobs.job import MethodRef, ModelRef
+
+SECRET = b"secret"
+MODEL = ModelRef(id="resnet", digest="sha256:" + "a" * 64)
+METHOD = MethodRef(name="saliency", version=1, params={"smooth": 0.5, "steps": 3})
+# Any: keyword arguments of several types.
+WISH: dict[str, Any] = {
+    "tenant": "clinic",
+    "image_digest": "sha256:" + "b" * 64,
+    "model": MODEL,
+    "method": METHOD,
+    "targets": (2, 5),
+    "metrics": ("deletion",),
+    "seed": 0,
+}
+
+
+def test_equal_wishes_have_equal_ids_whatever_the_order_of_parameters() -> None:
+    turned = METHOD.model_copy(update={"params": dict(reversed(METHOD.params.items()))})
+    assert job_id(SECRET, **WISH) == job_id(SECRET, **WISH | {"method": turned})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"tenant": "other"},
+        {"image_digest": "sha256:" + "c" * 64},
+        {"model": MODEL.model_copy(update={"digest": "sha256:" + "d" * 64})},
+        {"model": MODEL.model_copy(update={"id": "vit"})},
+        {"method": METHOD.model_copy(update={"version": 2})},
+        {"method": METHOD.model_copy(update={"params": {"smooth": 0.5, "steps": 4}})},
+        {"targets": (5, 2)},
+        {"targets": ()},
+        {"metrics": ()},
+        {"seed": 1},
+    ],
+)
+def test_every_part_of_a_wish_changes_the_id(other: dict[str, object]) -> None:
+    assert job_id(SECRET, **WISH) != job_id(SECRET, **WISH | other)
+
+
+def test_the_secret_changes_every_name() -> None:
+    assert job_id(SECRET, **WISH) != job_id(b"other", **WISH)
+    assert image_key(SECRET, tenant="a", digest="b") != image_key(b"other", tenant="a", digest="b")
+
+
+def test_an_id_has_160_bits_in_base32() -> None:
+    assert re.fullmatch(r"[a-z2-7]{32}", job_id(SECRET, **WISH))
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.text(), st.text(), st.text(), st.text())
+def test_images_of_two_tenants_never_meet(tenant: str, digest: str, other: str, other_digest: str) -> None:
+    same = image_key(SECRET, tenant=tenant, digest=digest) == image_key(
+        SECRET, tenant=other, digest=other_digest
+    )
+    assert same == ((tenant, digest) == (other, other_digest))
+
+
+def test_a_parameter_that_is_no_number_has_no_id() -> None:
+    wrong = METHOD.model_copy(update={"params": {"smooth": float("nan")}})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        job_id(SECRET, **WISH | {"method": wrong})
+
+
+def test_a_digest_is_of_pixels_shape_and_type() -> None:
+    digests = {
+        pixels_digest(b"abcdef", shape=(2, 3), dtype="uint8"),
+        pixels_digest(b"abcdef", shape=(3, 2), dtype="uint8"),
+        pixels_digest(b"abcdef", shape=(1, 3), dtype="uint16"),
+        pixels_digest(b"abcdeg", shape=(2, 3), dtype="uint8"),
+    }
+    assert len(digests) == 4
+    assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", digest) for digest in digests)

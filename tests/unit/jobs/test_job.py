@@ -1,0 +1,43 @@
+"""The messages: frozen, strict, and the same after a journey."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from jobs.job import FINISHED, ImageRef, Job, State
+from tests.samples import sample_job
+
+
+def test_a_job_is_the_same_after_a_journey() -> None:
+    job = sample_job()
+    assert Job.model_validate_json(job.model_dump_json()) == job
+
+
+def test_a_job_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError):
+        sample_job().seed = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("change", [{"unheard": 1}, {"schema_version": 2}, {"seed": -1}, {"targets": ["a"]}])
+def test_a_job_with_wrong_words_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Job.model_validate(sample_job().model_dump() | change)
+
+
+def test_a_model_key_names_the_model_and_its_weights() -> None:
+    model = sample_job().model
+    assert model.key == f"phantom-resnet@{model.digest[7:19]}"
+
+
+@pytest.mark.parametrize(
+    ("channels", "dtype", "n_bytes"),
+    [(1, "uint8", 6), (3, "uint8", 18), (1, "uint16", 12), (3, "uint16", 36)],
+)
+def test_the_length_of_pixels_follows_from_their_shape(channels: int, dtype: str, n_bytes: int) -> None:
+    words = {"key": "k", "digest": "d", "height": 2, "width": 3, "channels": channels, "dtype": dtype}
+    assert ImageRef.model_validate(words).n_bytes == n_bytes
+
+
+def test_finished_states_are_those_that_nothing_follows() -> None:
+    assert set(State) - FINISHED == {State.QUEUED, State.RUNNING}

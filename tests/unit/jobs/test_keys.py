@@ -1,0 +1,46 @@
+"""The key names: the table in the docstring is the truth, and one slot holds them all."""
+
+from __future__ import annotations
+
+import re
+
+from jobs import keys as module
+from jobs.keys import Keys
+from tests.samples import sample_model
+
+KEYS = Keys("shop")
+
+
+def spelled() -> set[str]:
+    model = sample_model()
+    return {
+        KEYS.job("x"),
+        KEYS.result("x"),
+        KEYS.maps("x"),
+        KEYS.image("x"),
+        KEYS.image_jobs("x"),
+        KEYS.queue(model),
+        KEYS.pending("x"),
+        KEYS.pace(model),
+        KEYS.dead,
+        KEYS.worker("x"),
+        KEYS.workers,
+        KEYS.model(model.key),
+        KEYS.models,
+    }
+
+
+def test_the_table_names_every_key() -> None:
+    words = {name.split(":")[1] for name in spelled()}
+    table = re.findall(r"^\| `([a-z-]+)", module.__doc__ or "", flags=re.MULTILINE)
+    assert sorted(table) == sorted(words)
+
+
+def test_all_keys_lie_on_one_slot() -> None:
+    assert all(name.startswith("{shop}:") for name in spelled() | {KEYS.changes})
+
+
+def test_a_queue_belongs_to_exact_weights() -> None:
+    one, other = sample_model("net", weights="v1"), sample_model("net", weights="v2")
+    assert KEYS.queue(one) != KEYS.queue(other)
+    assert KEYS.queue(one) == KEYS.queue_named(one.key)
