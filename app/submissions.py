@@ -111,9 +111,10 @@ class Desk:
             if image is not None:
                 picture = await self._picture(tenant, await self._decoder.decode(image))
         except Refused as error:
+            problem = Problem(field="image", message=error.detail)
             if not problems:
-                raise
-            problems.append(Problem(field="image", message=error.detail))
+                raise type(error)(error.detail, problems=(problem,)) from error
+            problems.append(problem)
         if problems or picture is None or model is None:
             raise invalid(problems)
         return [self._job(tenant, model, picture, wish) for wish in wishes if wish], picture.pixels

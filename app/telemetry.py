@@ -47,6 +47,7 @@ class Telemetry:
         return generate_latest(self._registry)
 
 
+NOSNIFF = (b"x-content-type-options", b"nosniff")
 METHODS = frozenset({"GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH"})
 
 
@@ -67,7 +68,8 @@ class Meter:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (b"x-content-type-options", b"nosniff")]
+                headers = message.get("headers", [])
+                message["headers"] = headers if NOSNIFF in headers else [*headers, NOSNIFF]
             await send(message)
 
         try:

@@ -1,0 +1,196 @@
+"""The API in this process, against a real Redis, with a worker that answers by a script instead of a network."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import numpy as np
+from fastapi import FastAPI
+from PIL import Image
+
+from app.access import create_key
+from app.main import create_app
+from app.settings import ApiSettings
+from jobs.catalogue import InputSpec, ModelCard, WorkerCard, load_catalogue
+from jobs.connection import connect
+from jobs.errors import Failure
+from jobs.job import Job
+from jobs.keys import Keys
+from jobs.queue import Claim, JobQueue
+from jobs.registry import Registry
+from jobs.result import Box, MapInfo, Prediction, Provenance, Result, TargetResult
+
+LABELS = ("none", "mass", "nodule", "calcification", "<img src=x onerror=alert(1)>")
+PREDICTED = 2
+SIDE = 6
+EXPLANATIONS = "/api/v1/explanations"
+FORM = {"model": "tiny", "method": "saliency"}
+
+
+def png(seed: int = 0, side: int = 12) -> bytes:
+    """A small grey picture of its own for every seed."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (side, side), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "png")
+    return file.getvalue()
+
+
+def model_card(name: str = "tiny", digit: str = "a") -> ModelCard:
+    """A model that only scripts serve."""
+    return ModelCard(
+        id=name,
+        digest="sha256:" + digit * 64,
+        title="Tiny",
+        architecture="script",
+        input=InputSpec(mode="grey", height=SIDE, width=SIDE),
+        labels=LABELS,
+    )
+
+
+def worker_card(*models: ModelCard, name: str = "scripted", menu: str | None = None) -> WorkerCard:
+    """A worker as it announces itself."""
+    digest = menu or load_catalogue().digest
+    return WorkerCard(
+        id=name,
+        host="here",
+        pid=1,
+        device="script",
+        catalogue_digest=digest,
+        models=models or (model_card(),),
+    )
+
+
+def relevance(target: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    """The map `(SIDE, SIDE)` that a script answers for a class; signed, and different for each."""
+    values = np.linspace(-1, 2, SIDE * SIDE, dtype=np.float32) * np.float32(target + 1)
+    return values.reshape(SIDE, SIDE)
+
+
+def result_of(job: Job) -> tuple[Result, Mapping[int, bytes]]:
+    """What the script answers to a job."""
+    targets = job.targets or (PREDICTED,)
+    found = tuple(
+        TargetResult(
+            index=target,
+            label=LABELS[target],
+            score=0.5,
+            logit=1.0,
+            rank=1 if target == PREDICTED else 2,
+            map=MapInfo(
+                height=SIDE,
+                width=SIDE,
+                min=float(relevance(target).min()),
+                max=float(relevance(target).max()),
+                native_grid=(SIDE, SIDE),
+                box=Box(x0=0, y0=0, x1=job.image.width, y1=job.image.height),
+            ),
+        )
+        for target in targets
+    )
+    result = Result(
+        id=job.id,
+        predictions=(Prediction(index=PREDICTED, label=LABELS[PREDICTED], score=0.5, logit=1.0),),
+        targets=found,
+        provenance=Provenance(image=job.image.digest, seed=job.seed),
+    )
+    return result, {target: relevance(target).tobytes() for target in targets}
+
+
+@dataclass
+class ScriptedWorker:
+    """Claims and commits through the real queue; `failure` fails every job, `hold` keeps it running."""
+
+    queue: JobQueue
+    registry: Registry
+    card: WorkerCard = field(default_factory=worker_card)
+    failure: Callable[[Job], Failure | None] = lambda job: None
+    hold: asyncio.Event | None = None
+    seen: list[Job] = field(default_factory=list)
+    stopping: bool = False
+
+    async def run(self) -> None:
+        """Work until told to stop; a cancellation alone may get lost in a client's `wait_for`."""
+        models = [model.ref for model in self.card.models]
+        await self.queue.ensure_groups(models)
+        while not self.stopping:
+            claims = await self.queue.claim(self.card.id, models, count=16, block_seconds=1.0)
+            claims = await self.queue.start(claims)
+            for claim in claims:
+                await self._answer(claim)
+
+    async def _answer(self, claim: Claim) -> None:
+        self.seen.append(claim.job)
+        if self.hold is not None:
+            await self.queue.report(claim, 0.5)
+            await self.hold.wait()
+        if failure := self.failure(claim.job):
+            await self.queue.fail(claim, failure, dead_letter=False)
+        else:
+            await self.queue.commit([(claim, *result_of(claim.job))])
+
+
+@dataclass
+class Stage:
+    """The running API, a client of it, its worker, and the settings that they were made of."""
+
+    app: FastAPI
+    client: httpx.AsyncClient
+    worker: ScriptedWorker
+    settings: ApiSettings
+
+    async def post(self, *, image: bytes | None = None, wait: int = 10, **fields: object) -> httpx.Response:
+        """A multipart post of a small picture."""
+        return await self.client.post(
+            EXPLANATIONS,
+            files={"image": ("x.png", image or png())},
+            data={**FORM, **fields},
+            headers={"Prefer": f"wait={wait}"} if wait else {},
+        )
+
+    async def done(self, **fields: object) -> str:
+        """The id of an explanation that is finished."""
+        response = await self.post(**fields)  # type: ignore[arg-type]  # the fields of a form
+        assert response.status_code == 200, response.text
+        name: str = response.json()["id"]
+        return name
+
+
+@asynccontextmanager
+async def staged(
+    redis_url: str, keys: Keys, folder: Path, *, work: bool = True, **options: object
+) -> AsyncIterator[Stage]:
+    """Start the API and its worker; with `work` False the worker is announced but does nothing."""
+    settings = ApiSettings.model_validate(
+        {
+            "redis_url": redis_url,
+            "namespace": keys.namespace,
+            "secret": "not a secret at all, but long enough",
+            "data_dir": folder,
+            "decoder_processes": 1,
+            **options,
+        }
+    )
+    app = create_app(settings)
+    async with app.router.lifespan_context(app), connect(redis_url) as redis:
+        worker = ScriptedWorker(JobQueue(redis, keys), Registry(redis, keys))
+        await worker.registry.announce(worker.card)
+        task = asyncio.create_task(worker.run()) if work else None
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            yield Stage(app, client, worker, settings)
+        if task is not None:
+            worker.stopping = True
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def bearer(keys_file: Path, tenant: str) -> dict[str, str]:
+    """The header of a new key of a tenant."""
+    return {"Authorization": f"Bearer {create_key(keys_file, name=tenant, tenant=tenant)}"}
