@@ -65,7 +65,8 @@ async def _run(address: str, requests: deque[bytes], connections: int) -> Load:
     url = urlsplit(address)
     loop = asyncio.get_running_loop()
     opened = [
-        (await loop.create_connection(_Connection, url.hostname, url.port))[1] for _ in range(connections)
+        (await loop.create_connection(_Connection, url.hostname or "127.0.0.1", url.port or 80))[1]
+        for _ in range(connections)
     ]
     started = time.perf_counter()
     shares = await asyncio.gather(*(connection.drain(requests) for connection in opened))
@@ -83,6 +84,7 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
@@ -106,7 +108,7 @@ class _Connection(asyncio.Protocol):
         return answers
 
     async def _send(self, request: bytes) -> Answer:
-        self._answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._answer = asyncio.get_running_loop().create_future()
         self._parser = httptools.HttpResponseParser(self)
         self._body = bytearray()
         self._started = time.perf_counter()

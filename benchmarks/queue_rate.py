@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 import tempfile
 import time
@@ -32,7 +33,7 @@ def measure() -> list[Figure]:
     with tempfile.TemporaryDirectory() as directory, EmbeddedRedis(Path(directory)) as redis:
         worker = start_child([sys.executable, "-m", __name__, redis.url])
         try:
-            seconds = uvloop.run(_submit_all(redis.url))
+            seconds = uvloop.run(_submit_all(redis.url, worker))
         finally:
             worker.kill()
             worker.wait()
@@ -48,7 +49,7 @@ def measure() -> list[Figure]:
     ]
 
 
-async def _submit_all(url: str) -> float:
+async def _submit_all(url: str, worker: subprocess.Popen[bytes]) -> float:
     """Seconds until all jobs are committed; the consumer runs beside, in a process of its own."""
     redis = connect(url)
     queue = JobQueue(redis, Keys())
@@ -56,8 +57,7 @@ async def _submit_all(url: str) -> float:
     numbers = iter(range(JOBS))
     started = time.perf_counter()
     await asyncio.gather(*(_submit(queue, numbers) for _ in range(SUBMITTERS)))
-    while sum((await queue.depth([MODEL])).values()):
-        await asyncio.sleep(0.01)
+    await asyncio.to_thread(worker.wait)
     seconds = time.perf_counter() - started
     await redis.aclose()
     return seconds
@@ -69,12 +69,13 @@ async def _submit(queue: JobQueue, numbers: Iterator[int]) -> None:
 
 
 async def _work(url: str) -> None:
-    """Claim, start and commit until it is stopped."""
+    """Claim, start and commit until every job is done."""
     queue = JobQueue(connect(url), Keys())
-    while True:
+    done = 0
+    while done < JOBS:
         claims = await queue.claim("consumer", [MODEL], count=BATCH, block_seconds=1)
         started = await queue.start(claims)
-        await queue.commit([(claim, _result(claim.job), {0: PIXELS}) for claim in started])
+        done += sum(await queue.commit([(claim, _result(claim.job), {0: PIXELS}) for claim in started]))
 
 
 def _job(number: int) -> Job:

@@ -1,0 +1,108 @@
+"""The command line against a running service, and on its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.e2e.scenes import nodule, png
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "nodule.png"
+    path.write_bytes(png(nodule()))
+    return path
+
+
+def rationale(*words: str, status: int = 0, **environment: str) -> str:
+    """What `rationale` prints on both channels."""
+    done = subprocess.run(
+        [sys.executable, "-m", "app.cli", *words],
+        env=os.environ | {"COLUMNS": "200"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout + done.stderr
+
+
+def test_it_explains_with_a_running_service(address: str, picture: Path, tmp_path: Path) -> None:
+    overlay, values = tmp_path / "overlay.png", tmp_path / "map.npy"
+
+    printed = rationale(
+        *("explain", str(picture), "--model", "phantom-resnet", "--method", "occlusion"),
+        *("--param", "window=24", "--server", address, "--output", str(overlay), "--map", str(values)),
+    )
+
+    assert "nodule" in printed
+    assert Image.open(overlay).size == (96, 96)
+    assert np.load(values).shape == (96, 96)
+
+
+def test_several_targets_are_written_to_files_of_their_own(
+    address: str, picture: Path, tmp_path: Path
+) -> None:
+    rationale(
+        *("explain", str(picture), "--model", "phantom-resnet", "--target", "nodule", "--target", "0"),
+        *("--server", address, "--output", str(tmp_path / "overlay.webp")),
+    )
+
+    assert sorted(path.name for path in tmp_path.glob("overlay*")) == ["overlay-0.webp", "overlay-1.webp"]
+
+
+def test_it_explains_on_its_own(picture: Path) -> None:
+    printed = rationale("explain", str(picture), "--model", "phantom-vgg")
+
+    assert "grad-cam on phantom-vgg" in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--model", "no-model"), "model: "),
+        (("--model", "phantom-resnet", "--method", "no-method"), "method: "),
+        (("--model", "phantom-resnet", "--param", "layer"), "--param layer: write it as name=value"),
+        (("--model", "phantom-resnet", "--param", "relu=7"), "params.relu: "),
+        (("--model", "phantom-resnet", "--target", "unicorn"), "target"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence(
+    address: str, picture: Path, words: tuple[str, ...], said: str
+) -> None:
+    printed = rationale("explain", str(picture), *words, "--server", address, status=2)
+
+    assert said in printed
+
+
+def test_a_service_that_does_not_answer_is_said_in_a_sentence(picture: Path) -> None:
+    printed = rationale("models", "--server", "http://127.0.0.1:9", status=2)
+
+    assert "does not answer" in printed
+
+
+def test_models_and_methods_are_listed(address: str) -> None:
+    assert "phantom-vit" in rationale("models", "--server", address)
+    assert "integrated-gradients" in rationale("methods")
+
+
+def test_a_key_is_made_listed_and_revoked(tmp_path: Path) -> None:
+    file = ("--keys-file", str(tmp_path / "keys.json"))
+
+    key = rationale("keys", "create", *file, "--tenant", "ward-7", "--name", "viewer").strip()
+    listed = rationale("keys", "list", *file)
+    _, key_id, secret = key.split("_", 2)
+    rationale("keys", "revoke", key_id, *file)
+
+    assert key_id in listed
+    assert secret not in (tmp_path / "keys.json").read_text() + listed
+    assert key_id not in rationale("keys", "list", *file)

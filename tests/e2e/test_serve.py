@@ -1,0 +1,100 @@
+"""`rationale serve` starts what it needs, mends it, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from app.commands.run import READY
+from jobs.lifeline import start_child
+from tests.waiting import wait_until
+
+SECONDS = 30
+
+
+class Served:
+    """A running `rationale serve` and what it started."""
+
+    def __init__(self, data_dir: Path) -> None:
+        words = [sys.executable, "-m", "app.cli", "serve", "--port", "0", "--data-dir", str(data_dir)]
+        self.process = start_child(words, stdout=subprocess.PIPE)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline().decode()
+        assert line.startswith(READY), line
+        self.address = line.removeprefix(READY).strip()
+        self.descendants = psutil.Process(self.process.pid).children(recursive=True)
+
+    def find(self, word: str) -> psutil.Process:
+        """The one process below this one with a word in its command line."""
+        found = [
+            process
+            for process in psutil.Process(self.process.pid).children(recursive=True)
+            if any(word in part for part in process.cmdline())
+        ]
+        assert len(found) == 1, found
+        return found[0]
+
+    def end(self, number: signal.Signals) -> int:
+        """Its exit status after a signal."""
+        self.process.send_signal(number)
+        status = self.process.wait(SECONDS)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return status
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    served = Served(tmp_path)
+    yield served
+    if served.process.poll() is None:
+        served.end(signal.SIGKILL)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_after_a_signal(served: Served, number: signal.Signals) -> None:
+    assert len(served.descendants) >= 4  # Redis, worker, its child, a decoder
+
+    status = served.end(number)
+
+    assert status == (-signal.SIGKILL if number is signal.SIGKILL else 0)
+    wait_until(lambda: not any(process.is_running() for process in served.descendants), seconds=SECONDS)
+
+
+def test_a_worker_that_dies_is_replaced(served: Served) -> None:
+    worker = served.find("workers.main")
+
+    worker.kill()
+
+    wait_until(
+        lambda: _workers(served) == 1 and served.find("workers.main").pid != worker.pid, seconds=SECONDS
+    )
+
+
+def test_without_keys_it_listens_on_loopback_only(tmp_path: Path) -> None:
+    words = ["serve", "--host", "0.0.0.0", "--port", "0", "--data-dir", str(tmp_path)]  # noqa: S104 - refused
+
+    done = subprocess.run(
+        [sys.executable, "-m", "app.cli", *words],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "loopback" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def _workers(served: Served) -> int:
+    found = psutil.Process(served.process.pid).children(recursive=True)
+    alive = sum("workers.main" in process.cmdline() for process in found)
+    return alive if httpx.get(f"{served.address}/readyz", trust_env=False).is_success else 0

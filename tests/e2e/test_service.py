@@ -1,0 +1,81 @@
+"""The whole service as a client meets it: API, Redis, worker parent and child are real processes."""
+
+from __future__ import annotations
+
+import io
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from jobs.catalogue import load_catalogue
+from tests.e2e.scenes import nodule, png
+
+METHODS = [card.name for card in load_catalogue().methods]
+
+
+def test_the_phantoms_are_served(client: httpx.Client) -> None:
+    models = client.get("/api/v1/models").json()["models"]
+
+    served = {card["id"] for card in models}
+
+    assert served >= {"phantom-resnet", "phantom-vgg", "phantom-vit", "phantom-shortcut"}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("model", ["phantom-resnet", "phantom-vgg", "phantom-vit"])
+def test_every_method_explains_every_phantom(client: httpx.Client, model: str, method: str) -> None:
+    scene = nodule()
+
+    answer = client.post(
+        "/api/v1/explanations",
+        files={"image": png(scene)},
+        data={"model": model, "method": method},
+        headers={"Prefer": "wait=30"},
+    )
+
+    document = answer.json()
+    assert answer.status_code == 200, document
+    assert document["state"] == "done"
+    assert document["predictions"][0]["label"] == "nodule"
+    target = document["targets"][0]
+    values = np.load(io.BytesIO(client.get(target["links"]["heatmap"], params={"format": "npy"}).content))
+    assert values.shape == scene.image.shape
+    assert values.dtype == np.float32
+    assert values.max() == pytest.approx(target["map"]["max"])
+    overlay = Image.open(io.BytesIO(client.get(target["links"]["overlay"]).content))
+    assert overlay.size == scene.image.shape[::-1]
+    assert document["timings"]["total_s"] >= document["timings"]["compute_s"] > 0
+
+
+def test_the_same_question_is_answered_at_once_and_with_the_same_bytes(client: httpx.Client) -> None:
+    asked = {
+        "files": {"image": png(nodule(4))},
+        "data": {"model": "phantom-resnet", "method": "saliency"},
+        "headers": {"Prefer": "wait=30"},
+    }
+    first = client.post("/api/v1/explanations", **asked)  # type: ignore[arg-type]
+    second = client.post("/api/v1/explanations", **asked)  # type: ignore[arg-type]
+
+    link = first.json()["targets"][0]["links"]["heatmap"]
+    picture = client.get(link)
+    again = client.get(link, headers={"If-None-Match": picture.headers["ETag"]})
+
+    assert second.status_code == 200
+    assert second.json()["id"] == first.json()["id"]
+    assert again.status_code == 304
+    assert not again.content
+
+
+def test_a_method_that_cannot_explain_a_model_says_which_field_is_wrong(client: httpx.Client) -> None:
+    answer = client.post(
+        "/api/v1/explanations",
+        files={"image": png(nodule())},
+        data={"model": "phantom-resnet", "method": "grad-cam", "params": '{"layer": "no.such.layer"}'},
+        headers={"Prefer": "wait=30"},
+    )
+
+    assert answer.status_code == 422
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert "no.such.layer" in answer.text
