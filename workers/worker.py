@@ -131,7 +131,7 @@ class Worker:
         opened = await self._outcomes.open(batch.claims)
         kept = {claim.hold: (claim, pixels) for claim, pixels in opened if self._holdings.holds(claim)}
         self._let_go([claim for claim in batch.claims if claim.hold not in kept])
-        if kept and (self._draining or not await self._supervisor.send(tuple(kept.values()))):
+        if kept and not await self._supervisor.send(tuple(kept.values())):
             self._holdings.put_back(batch.claims)
 
     async def _renew(self) -> None:
