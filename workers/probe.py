@@ -16,8 +16,8 @@ Perturb = Callable[[slice, Tensor], Tensor]  # (images, steps) -> (n, s, C, H, W
 Checkpoint = Callable[[float], None]
 
 
-class Interrupted(Exception):  # noqa: N818 - it is no error: a checkpoint raises it to abandon the batch
-    """The batch was cancelled or ran out of time; nothing of it is kept."""
+class Interrupted(Exception):
+    """A checkpoint raises it: the batch was cancelled or ran out of time, and nothing of it is kept."""
 
 
 @dataclass(frozen=True)
