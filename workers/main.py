@@ -17,8 +17,9 @@ from jobs.queue import JobQueue
 from jobs.registry import Registry
 from jobs.store import JobStore
 from workers.logs import fields, log_as_json
+from workers.services import Limits, Services
 from workers.settings import WorkerSettings
-from workers.worker import Limits, NothingToServe, Services, Worker
+from workers.worker import NothingToServe, Worker
 
 _logger = logging.getLogger(__name__)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -41,17 +40,19 @@ class Outcomes:
         self._queue = queue
         self._store = store
 
-    async def open(self, claims: Sequence[Claim]) -> list[tuple[Claim, bytes]]:
-        """Mark claims as running and fetch their pixels; those that cannot run any more are left out."""
+    async def fetch(self, claims: Sequence[Claim]) -> list[tuple[Claim, bytes]]:
+        """The claims with their pixels, in one round trip; jobs whose image is gone fail and are left out."""
         images = list(dict.fromkeys(claim.job.image.key for claim in claims))
-        started, pixels = await asyncio.gather(
-            persist(partial(self._queue.start, claims), "start"),
-            persist(partial(self._store.pixels_of, images), "fetch pixels"),
-        )
-        for claim in started:
+        pixels = await persist(partial(self._store.pixels_of, images), "fetch pixels")
+        for claim in claims:
             if claim.job.image.key not in pixels:
                 await self.fail(claim, ImageGone("The image was no longer stored when its turn came."))
-        return [(claim, pixels[claim.job.image.key]) for claim in started if claim.job.image.key in pixels]
+        return [(claim, pixels[claim.job.image.key]) for claim in claims if claim.job.image.key in pixels]
+
+    async def start(self, claims: Sequence[Claim]) -> list[Claim]:
+        """Mark claims as running; returns those that were lost."""
+        started = await persist(partial(self._queue.start, claims), "start")
+        return [claim for claim in claims if claim not in started]
 
     async def settle(self, claims: Sequence[Claim], answers: Answers, blobs: Sequence[bytes]) -> None:
         """Commit the results of a batch in one round trip, and fail those jobs that have none."""

@@ -6,14 +6,10 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 
-from jobs.catalogue import Catalogue
 from jobs.errors import RationaleError
-from jobs.queue import Claim, JobQueue
-from jobs.registry import Registry
-from jobs.store import JobStore
+from jobs.queue import Claim
 from workers.batching import Batch, Planner, needs_of
 from workers.holdings import Holdings
 from workers.logs import fields
@@ -21,6 +17,7 @@ from workers.outcomes import Outcomes
 from workers.pipe import Answers, Ready
 from workers.presence import Presence
 from workers.retries import persist
+from workers.services import Limits, Services
 from workers.supervisor import Crash, Flight, Reactions, Supervisor
 
 REPORT_SECONDS = 0.5
@@ -35,26 +32,6 @@ class NothingToServe(RationaleError):
     """The child knows no model at all."""
 
     code = "nothing-to-serve"
-
-
-@dataclass(frozen=True)
-class Services:
-    """The shared room, connected."""
-
-    queue: JobQueue
-    store: JobStore
-    registry: Registry
-    catalogue: Catalogue
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much a worker takes on, and for how long."""
-
-    max_batch: int
-    max_batch_bytes: int
-    held_jobs: int
-    job_deadline_seconds: float
 
 
 class Worker:
@@ -109,9 +86,10 @@ class Worker:
             self._touch()
 
     async def _claim_once(self) -> list[Claim]:
-        return await self._services.queue.claim(
-            self._id, self._presence.models, count=self._holdings.room, block_seconds=BLOCK_SECONDS
-        )
+        models = self._presence.models
+        # A batch of each model, not all there is: other workers want some too.
+        count = min(self._holdings.room, self._limits.max_batch * len(models))
+        return await self._services.queue.claim(self._id, models, count=count, block_seconds=BLOCK_SECONDS)
 
     async def _dispatch(self) -> None:
         while not self._draining:
@@ -128,11 +106,21 @@ class Worker:
         return self._holdings.take(only_full=in_child > 0)
 
     async def _send(self, batch: Batch) -> None:
-        opened = await self._outcomes.open(batch.claims)
-        kept = {claim.hold: (claim, pixels) for claim, pixels in opened if self._holdings.holds(claim)}
+        fetched = await self._outcomes.fetch(batch.claims)
+        kept = {claim.hold: (claim, pixels) for claim, pixels in fetched if self._holdings.holds(claim)}
         self._let_go([claim for claim in batch.claims if claim.hold not in kept])
-        if kept and not await self._supervisor.send(tuple(kept.values())):
-            self._holdings.put_back(batch.claims)
+        if not kept:
+            return
+        claims = [claim for claim, _ in kept.values()]
+        # The start is on its way before the child begins, but the child does not wait for Redis' disk.
+        self._spawn(self._start(claims))
+        await asyncio.sleep(0)
+        if not await self._supervisor.send(tuple(kept.values())):
+            self._holdings.put_back(claims)
+
+    async def _start(self, claims: Sequence[Claim]) -> None:
+        lost = await self._outcomes.start(claims)
+        await self._supervisor.cancel(self._let_go(lost))
 
     async def _renew(self) -> None:
         while True:

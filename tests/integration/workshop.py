@@ -23,7 +23,8 @@ from jobs.store import JobRecord, JobStore
 from tests.integration.scripted_child import note
 from tests.samples import PIXELS, sample_job
 from tests.waiting import wait_until_async
-from workers.worker import Limits, Services, Worker
+from workers.services import Limits, Services
+from workers.worker import Worker
 
 LEASE_SECONDS = 1.5
 TENANT = "clinic"
@@ -43,9 +44,8 @@ class NotedQueue(JobQueue):
         return claims
 
     async def start(self, claims: Sequence[Claim]) -> list[Claim]:
-        started = await super().start(claims)
-        note(self.journal, "start", [claim.job.id for claim in started])
-        return started
+        note(self.journal, "start", [claim.job.id for claim in claims])
+        return await super().start(claims)
 
     async def commit(self, answers: Sequence[tuple[Claim, Result, Mapping[int, bytes]]]) -> list[bool]:
         accepted = await super().commit(answers)

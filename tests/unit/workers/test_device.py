@@ -1,0 +1,172 @@
+"""The child's loop, in a thread, with a runner that does as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Event
+
+import pytest
+
+from jobs.catalogue import ModelCard
+from jobs.job import Job
+from jobs.result import Outcome
+from tests.samples import MAP, PIXELS, sample_job, sample_result
+from tests.waiting import wait_until_async
+from workers import device
+from workers.pipe import (
+    Abandoned,
+    Answers,
+    Cancel,
+    ChildEnd,
+    ParentEnd,
+    PipeBrokenError,
+    Progress,
+    Ready,
+    Work,
+)
+
+
+class Interrupted(Exception):
+    """Nobody wants the batch any more."""
+
+
+class Broken(Exception):
+    """The device is broken for good."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    outcome: Outcome
+    maps: dict[int, bytes] = field(default_factory=dict)
+
+
+@dataclass
+class Runner:
+    """Calls the checkpoint until `go` is set, then answers, or raises."""
+
+    device: str = "thread"
+    go: Event = field(default_factory=Event)
+    error: Exception | None = None
+    seen: list[list[bytes]] = field(default_factory=list)
+
+    def cards(self) -> tuple[ModelCard, ...]:
+        return ()
+
+    def run(
+        self, batch: Sequence[tuple[Job, bytes]], checkpoint: Callable[[float], None]
+    ) -> Sequence[Answer]:
+        self.seen.append([pixels for _, pixels in batch])
+        checkpoint(0.25)
+        while not self.go.wait(0.005):
+            checkpoint(0.5)
+        if self.error:
+            raise self.error
+        return [Answer(Outcome(id=job.id, result=sample_result(job)), {2: MAP, 0: b""}) for job, _ in batch]
+
+
+@dataclass
+class Bench:
+    """A parent's end, and the loop at the other one."""
+
+    parent: ParentEnd
+    runner: Runner
+    loop: asyncio.Task[None]
+
+    async def next(self) -> Ready | Progress | Answers | Abandoned:
+        """The next frame that is no progress."""
+        while isinstance(message := (await self.parent.receive())[0], Progress):
+            pass
+        return message
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    ours, theirs = socket.socketpair()
+    pipe, runner = ChildEnd(theirs), Runner()
+    loop = asyncio.create_task(asyncio.to_thread(device.serve, pipe, runner, Interrupted))
+    parent = await ParentEnd.over(ours)
+    assert await parent.receive() == (Ready(models=(), device="thread"), [])
+    yield Bench(parent, runner, loop)
+    parent.close()
+    await asyncio.gather(loop, return_exceptions=True)
+    pipe.close()
+
+
+def work(number: int, *jobs: Job) -> Work:
+    return Work(batch=number, jobs=jobs, images=(0,) * len(jobs))
+
+
+async def test_batches_are_answered_in_their_order(bench: Bench) -> None:
+    jobs = [sample_job() for _ in range(3)]
+    bench.runner.go.set()
+
+    await bench.parent.send(work(1, *jobs[:2]), [PIXELS])
+    await bench.parent.send(work(2, jobs[2]), [PIXELS])
+
+    first, maps = await bench.parent.receive()
+    assert isinstance(first, Answers)
+    assert [outcome.id for outcome in first.outcomes] == [job.id for job in jobs[:2]]
+    assert (first.batch, first.maps, maps) == (1, ((2, 0), (2, 0)), [MAP, b""] * 2)
+    assert (await bench.next()).model_dump(include={"batch"}) == {"batch": 2}
+    assert bench.runner.seen == [[PIXELS, PIXELS], [PIXELS]]
+
+
+async def test_progress_is_told_now_and_then(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "PROGRESS_SECONDS", 0.01)
+    await bench.parent.send(work(1, sample_job()), [PIXELS])
+
+    message, _ = await bench.parent.receive()
+
+    assert message == Progress(batch=1, fraction=0.5)
+    bench.runner.go.set()
+
+
+async def test_a_batch_is_abandoned_when_all_its_jobs_are_cancelled(bench: Bench) -> None:
+    one, two = sample_job(), sample_job()
+    await bench.parent.send(work(1, one, two), [PIXELS])
+
+    await bench.parent.send(Cancel(batch=1, jobs=(one.id,)))
+    await bench.parent.send(Cancel(batch=1, jobs=(two.id,)))
+
+    assert await bench.next() == Abandoned(batch=1)
+
+
+async def test_a_batch_that_was_cancelled_while_it_waited_is_not_begun(bench: Bench) -> None:
+    one, two = sample_job(), sample_job()
+    await bench.parent.send(work(1, one), [PIXELS])
+    await wait_until_async(lambda: bench.runner.seen)
+    await bench.parent.send(work(2, two), [PIXELS])
+    await bench.parent.send(Cancel(batch=2, jobs=(two.id,)))
+    await bench.parent.send(Cancel(batch=1, jobs=(one.id,)))
+
+    assert [await bench.next(), await bench.next()] == [Abandoned(batch=1), Abandoned(batch=2)]
+    assert len(bench.runner.seen) == 1
+
+
+async def test_one_wanted_job_keeps_its_batch_going(bench: Bench) -> None:
+    wanted, other = sample_job(), sample_job()
+    await bench.parent.send(work(1, wanted, other), [PIXELS])
+    await bench.parent.send(Cancel(batch=1, jobs=(other.id,)))
+    bench.runner.go.set()
+
+    assert isinstance(await bench.next(), Answers)
+
+
+async def test_the_loop_ends_when_the_parent_goes_even_in_a_batch(bench: Bench) -> None:
+    await bench.parent.send(work(1, sample_job()), [PIXELS])
+    bench.parent.close()
+
+    with pytest.raises(PipeBrokenError):
+        await asyncio.wait_for(bench.loop, 5)
+
+
+async def test_an_unknown_error_ends_the_loop(bench: Bench) -> None:
+    bench.runner.error = Broken("device-side assert")
+    bench.runner.go.set()
+    await bench.parent.send(work(1, sample_job()), [PIXELS])
+
+    with pytest.raises(Broken):
+        await asyncio.wait_for(bench.loop, 5)
