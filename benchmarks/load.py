@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -82,8 +83,7 @@ class _Connection(asyncio.Protocol):
     """One kept-alive connection with one request under way; also the callbacks of `httptools`."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one without saying so
         self._answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
     def data_received(self, data: bytes) -> None:
