@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from jobs.changes import Change, Changes
+from jobs.changes import Change, Changes, Watch
 from jobs.errors import Failure, InternalError
 from jobs.job import Job, State
 from jobs.keys import Keys
@@ -66,7 +66,7 @@ async def test_every_ending_is_told(changes: Changes, queue: JobQueue, ending: s
     async with changes.watch(job.id) as watch:
         claim = await claimed(queue, job)
         await queue.start([claim])
-        while (await next_change(watch.next)).state is not State.RUNNING:
+        while (await next_change(watch)).state is not State.RUNNING:
             pass
         match ending:
             case "failed":
@@ -77,16 +77,15 @@ async def test_every_ending_is_told(changes: Changes, queue: JobQueue, ending: s
                 await queue.erase(job.tenant, job.id)
             case "released":
                 await queue.release([claim])
-        while (await next_change(watch.next)).state.value != expected:
+        while (await next_change(watch)).state.value != expected:
             pass
 
 
-async def next_change(read: object) -> Change:
-    assert callable(read)
+async def next_change(watch: Watch) -> Change:
     changes: list[Change] = []
 
     async def told() -> bool:
-        change = await read(1)
+        change = await watch.next(1)
         changes.extend([change] if change else [])
         return bool(changes)
 
@@ -98,7 +97,7 @@ async def test_a_watcher_hears_of_its_own_job_only(changes: Changes, queue: JobQ
     mine, other = sample_job(), sample_job()
     async with changes.watch(mine.id) as watch, changes.watch(other.id) as other_watch:
         await queue.submit(other, PIXELS, capacity=9, tenant_capacity=9)
-        assert (await next_change(other_watch.next)).id == other.id
+        assert (await next_change(other_watch)).id == other.id
         assert await watch.next(0) is None
 
 
@@ -106,7 +105,7 @@ async def test_two_watchers_of_one_job_hear_the_same(changes: Changes, queue: Jo
     job = sample_job()
     async with changes.watch(job.id) as one, changes.watch(job.id) as two:
         await queue.submit(job, PIXELS, capacity=9, tenant_capacity=9)
-        assert await next_change(one.next) == await next_change(two.next)
+        assert await next_change(one) == await next_change(two)
 
 
 async def test_words_that_are_no_change_are_passed_over(
@@ -116,7 +115,7 @@ async def test_words_that_are_no_change_are_passed_over(
     async with changes.watch(job.id) as watch:
         await redis.publish(keys.changes, b"\xff not json")
         await queue.submit(job, PIXELS, capacity=9, tenant_capacity=9)
-        assert (await next_change(watch.next)).state is State.QUEUED
+        assert (await next_change(watch)).state is State.QUEUED
 
 
 async def test_nothing_is_kept_of_watches_that_have_ended(changes: Changes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 from redis.asyncio import Redis
@@ -104,11 +105,10 @@ async def test_a_dropped_job_goes_to_another_worker_when_its_lease_lapses(redis:
     assert (claim.job, claim.consumer, claim.deliveries) == (job, "other", lost.deliveries + 1)
 
 
-async def wait_for_claims(attempt: object) -> list[Claim]:
+async def wait_for_claims(attempt: Callable[[], Awaitable[list[Claim]]]) -> list[Claim]:
     claims: list[Claim] = []
 
     async def some() -> bool:
-        assert callable(attempt)
         claims.extend(await attempt())
         return bool(claims)
 

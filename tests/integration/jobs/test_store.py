@@ -54,6 +54,15 @@ async def test_what_is_not_there_is_none(queue: JobQueue, store: JobStore) -> No
     assert await store.pixels(job.image.key) == PIXELS
 
 
+async def test_the_pixels_of_many_images_come_at_once(queue: JobQueue, store: JobStore) -> None:
+    jobs = [sample_job(), sample_job()]
+    for job in jobs:
+        await queue.submit(job, PIXELS, capacity=9, tenant_capacity=9)
+    images = [job.image.key for job in jobs]
+    assert await store.pixels_of([*images, "nothing"]) == dict.fromkeys(images, PIXELS)
+    assert await store.pixels_of([]) == {}
+
+
 async def test_a_record_of_another_version_is_unreadable(
     queue: JobQueue, store: JobStore, redis: Redis, keys: Keys
 ) -> None:
@@ -82,6 +91,8 @@ async def test_every_key_lives_as_long_as_the_table_says(redis: Redis, keys: Key
     )
     worker = WorkerCard(id="w", host="here", pid=1, device="cpu", catalogue_digest="", models=(card,))
     await Registry(redis, keys).announce(worker)
+
+    assert await queue.depth() == {model.key: 1}, "the depth of all that was announced"
 
     expected = {
         LIFETIMES.result: [

@@ -170,6 +170,15 @@ async def test_cancelling_a_queued_job_takes_it_out_of_the_queue(queue: JobQueue
     assert not await queue.cancel(job.tenant, job.id), "it is over already"
 
 
+async def test_a_cancelled_or_erased_job_makes_room_for_its_tenant(queue: JobQueue) -> None:
+    for end in (queue.cancel, queue.erase):
+        job = sample_job()
+        await submit(queue, job, tenant_capacity=1)
+        with pytest.raises(TenantFull):
+            await submit(queue, sample_job(), tenant_capacity=1)
+        await end(job.tenant, job.id)
+
+
 async def test_cancelling_a_running_job_takes_it_from_its_worker(queue: JobQueue, store: JobStore) -> None:
     job = sample_job()
     await submit(queue, job)
