@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from app.schemas import ErrorDocument, Explanation, TargetDocument
 from jobs.job import State
-from jobs.result import Result, TargetResult
+from jobs.result import Result, TargetResult, Timings
 from jobs.store import JobRecord
 
 PREFIX = "/api/v1"
@@ -25,7 +25,7 @@ def document(record: JobRecord, result: Result | None) -> Explanation:
         method=record.job.method,
         predictions=result.predictions if result else (),
         targets=tuple(_target(here, target) for target in result.targets) if result else (),
-        timings=result.timings if result else None,
+        timings=_timings(record, result) if result else None,
         provenance=result.provenance if result else None,
         error=ErrorDocument(code=failure.code, detail=failure.detail, errors=failure.problems)
         if failure
@@ -45,6 +45,17 @@ def location(job_id: str) -> str:
 def tag(content: bytes) -> str:
     """A strong ETag of the bytes themselves."""
     return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+
+
+def _timings(record: JobRecord, result: Result) -> Timings:
+    """The worker knows what it computed; how long the job waited stands in the record, by Redis' clock."""
+    started, finished = record.started_at, record.finished_at
+    return result.timings.model_copy(
+        update={
+            "queued_s": max(0.0, started - record.submitted_at) if started else 0.0,
+            "total_s": max(0.0, finished - record.submitted_at) if finished else 0.0,
+        }
+    )
 
 
 def _time(seconds: float | None) -> datetime | None:

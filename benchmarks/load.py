@@ -38,14 +38,14 @@ class Load:
 
 def get(path: str) -> bytes:
     """A GET request as bytes."""
-    return f"GET {path} HTTP/1.1\r\nHost: benchmark\r\n\r\n".encode()
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 
 
 def post(path: str, body: bytes, *, content_type: str, headers: Sequence[str] = ()) -> bytes:
     """A POST request as bytes."""
     head = [
         f"POST {path} HTTP/1.1",
-        "Host: benchmark",
+        "Host: localhost",
         f"Content-Type: {content_type}",
         f"Content-Length: {len(body)}",
         *headers,

@@ -25,20 +25,27 @@ class Service:
 
     def get(self, path: str, **query: str | int | float) -> httpx.Response:
         """Raises `InvalidRequest` with the service's own words when it refuses."""
-        return _checked(self._client.get(path, params=query))
+        return self._call("GET", path, params=query)
 
     def explain(
         self, image: bytes, fields: dict[str, str | list[str]], progress: Callable[[float], None]
     ) -> Document:
         """Post one image and wait for its end; `progress` gets the share that is done, 0 to 1."""
-        response = self._client.post("/api/v1/explanations", files={"image": image}, data=fields)
-        document: Document = _checked(response).json()
+        posted = self._call("POST", "/api/v1/explanations", files={"image": image}, data=fields)
+        document: Document = posted.json()
         while document["state"] not in FINISHED:
             progress(document["progress"])
-            answer = self._client.get(f"/api/v1/explanations/{document['id']}", headers={"Prefer": "wait=1"})
-            document = _checked(answer).json()
+            path = f"/api/v1/explanations/{document['id']}"
+            document = self._call("GET", path, headers={"Prefer": "wait=1"}).json()
         progress(1.0)
         return document
+
+    # Any: the words of httpx.
+    def _call(self, verb: str, path: str, **words: Any) -> httpx.Response:
+        try:
+            return _checked(self._client.request(verb, path, **words))
+        except httpx.TransportError as error:
+            raise Unavailable(f"{self._client.base_url} does not answer: {error}", retry_after=1) from error
 
 
 @contextmanager
@@ -60,8 +67,10 @@ def _client(address: str, key: str | None) -> httpx.Client:
 def _checked(response: httpx.Response) -> httpx.Response:
     if response.is_success:
         return response
+    if response.headers.get("content-type") != "application/problem+json":
+        raise InvalidRequest(f"{response.url} answered {response.status_code}; is it a Rationale service?")
     problem = response.json()
-    detail = f"{response.status_code} {problem['detail']}"
+    detail = f"{response.status_code}: {problem['detail']}"
     if "retry-after" in response.headers:
         raise Unavailable(detail, retry_after=int(response.headers["retry-after"]))
     raise InvalidRequest(
