@@ -92,9 +92,9 @@ def _flags(lowest: float, highest: float, broken: bool, rectified: bool, border:
 
 
 def _border_share(magnitudes: Tensor) -> Tensor:
-    """(R,), the share of the mass that lies on the border; 0 for a map without mass."""
+    """(R,), the share of the mass on the border; 0 for a map without mass or too small to have a border."""
     _, height, width = magnitudes.shape
-    down, across = max(1, height // BORDER_PARTS), max(1, width // BORDER_PARTS)
+    down, across = height // BORDER_PARTS, width // BORDER_PARTS
     total = magnitudes.sum((1, 2))
     inner = magnitudes[:, down : height - down, across : width - across].sum((1, 2))
     return torch.where(total > 0, 1 - inner / total, torch.zeros_like(total))

@@ -96,12 +96,7 @@ class Run:
         self._rankings = rank_answers(shared.logits, self._model.card.labels)
         groups = grouped(tasks)
         for number, group in enumerate(groups):
-
-            def forward(fraction: float, number: int = number) -> None:
-                checkpoint((number + fraction) / len(groups))
-
-            forward(0.0)
-            self._explain_group(shared, group, forward)
+            self._explain_group(shared, group, _part(checkpoint, number, len(groups)))
 
     def _tasks(self, images: torch.Tensor) -> list[Task]:
         """The jobs that can be computed; the others have ended."""
@@ -191,3 +186,16 @@ def attempt(work: Callable[[], T]) -> T | JobFailed:
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether a device, or the machine, could not hold what was asked of it."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "DefaultCPUAllocator" in str(error)
+
+
+def _part(checkpoint: Checkpoint, number: int, count: int) -> Checkpoint:
+    """The checkpoint of one group among `count`; a method that begins again does not take progress back."""
+    most = 0.0
+
+    def forward(fraction: float) -> None:
+        nonlocal most
+        most = max(most, fraction)
+        checkpoint((number + most) / count)
+
+    forward(0.0)
+    return forward

@@ -12,10 +12,24 @@ from jobs.errors import NotExplainable
 from tests.unit.workers.networks import SUBJECTS, ReusedInPlace, seeded, squeezenet, vision_transformer
 from workers.layers import Layers, layers_of
 from workers.models.architectures import build
+from workers.models.torchvision_compat import torchvision
 
 
 def of(name: str) -> Callable[[], nn.Module]:
     return lambda: build(f"torchvision:{name}", {"num_classes": 10})
+
+
+def swin() -> nn.Module:
+    """Two stages of shifted windows; tokens stay on their grid, channels last."""
+    network: nn.Module = torchvision.models.SwinTransformer(
+        patch_size=[4, 4],
+        embed_dim=8,
+        depths=[2, 2],
+        num_heads=[1, 2],
+        window_size=[4, 4],
+        num_classes=10,
+    )
+    return network.eval()
 
 
 @pytest.mark.parametrize(
@@ -25,7 +39,7 @@ def of(name: str) -> Callable[[], nn.Module]:
         (of("mobilenet_v2"), (64, 64), "features", (2, 2)),
         (of("densenet121"), (64, 64), "features", (2, 2)),
         (of("convnext_tiny"), (64, 64), "features", (2, 2)),
-        (of("swin_t"), (64, 96), "permute", (2, 3)),
+        (swin, (64, 96), "permute", (8, 12)),
         (squeezenet, (64, 64), "classifier.2", (3, 3)),
         (vision_transformer, (32, 32), "encoder.layers.encoder_layer_2.ln_1", (4, 4)),
         (SUBJECTS["vgg"].make, (37, 29), "0", (9, 7)),
@@ -42,9 +56,9 @@ def test_the_default_is_the_last_grid_that_matters(
 
 
 def test_channels_last_layers_can_be_named() -> None:
-    found = layers_of(of("swin_t")(), torch.zeros(1, 3, 64, 96)).resolve("features.3")
+    found = layers_of(swin(), torch.zeros(1, 3, 64, 96)).resolve("features.1")
 
-    assert (found.layout.kind, found.layout.height, found.layout.width) == ("channels-last", 8, 12)
+    assert (found.layout.kind, found.layout.height, found.layout.width) == ("channels-last", 16, 24)
 
 
 def test_a_module_that_is_called_again_counts_at_its_last_call() -> None:

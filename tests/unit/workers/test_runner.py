@@ -1,0 +1,315 @@
+"""Batches of jobs: every one answered once, together as alone, and none harmed by its mates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from jobs.catalogue import Need
+from jobs.errors import NotExplainable
+from jobs.fingerprint import pixels_digest
+from jobs.job import ImageRef, Job, MethodRef
+from tests.unit.workers.models.folders import write_random
+from workers.declare import Relevance
+from workers.methods import METHODS
+from workers.models.repository import Repository
+from workers.passes import Pass
+from workers.probe import Interrupted, Probe
+from workers.runner import Answer, Runner, choose_device
+
+Batch = list[tuple[Job, bytes]]
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    root: Path = tmp_path_factory.mktemp("models")
+    write_random(root, "owls")
+    write_random(root, "unlabelled", more="pinned = false")
+    path = root / "unlabelled" / "model.toml"
+    path.write_text(path.read_text().replace('"cat", ', ""))
+    return Repository(root, phantoms=False)
+
+
+@pytest.fixture
+def runner(repository: Repository) -> Runner:
+    return Runner(repository, "cpu", chunk_rows=8)
+
+
+@pytest.fixture
+def ask(repository: Repository) -> Callable[..., tuple[Job, bytes]]:
+    """Makes a job about the image of a number."""
+
+    def make(
+        image: int = 0,
+        method: str = "saliency",
+        targets: tuple[int, ...] = (),
+        *,
+        model: str = "owls",
+        version: int = 1,
+        shape: tuple[int, ...] = (70, 90, 3),
+        seed: int = 0,
+        **params: Any,  # Any: parameters of methods
+    ) -> tuple[Job, bytes]:
+        pixels = np.random.default_rng(image).integers(0, 255, shape, dtype=np.uint8).tobytes()
+        digest = pixels_digest(pixels, shape=shape, dtype="uint8")
+        channels = 3 if len(shape) == 3 else 1
+        job = Job(
+            id=f"{image}-{method}-{targets}-{sorted(params)}-{seed}",
+            tenant="clinic",
+            model=next(card.ref for card in repository.cards() if card.id == model),
+            method=MethodRef(name=method, version=version, params=params),
+            image=ImageRef(
+                key="k",
+                digest=digest,
+                height=shape[0],
+                width=shape[1],
+                channels=channels,
+                dtype="uint8",
+                steps=({"step": "decode"},),
+            ),
+            targets=targets,
+            seed=seed,
+        )
+        return job, pixels
+
+    return make
+
+
+def run(runner: Runner, batch: Batch) -> list[Answer]:
+    answers = runner.run(batch, lambda _: None)
+    assert [answer.outcome.id for answer in answers] == [job.id for job, _ in batch]
+    return answers
+
+
+def values(answer: Answer, target: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return np.frombuffer(answer.maps[target], "<f4")
+
+
+def failure(answer: Answer) -> tuple[str, list[str]]:
+    assert answer.outcome.result is None
+    assert answer.outcome.failure is not None
+    return answer.outcome.failure.code, [problem.field for problem in answer.outcome.failure.problems]
+
+
+def test_a_mixed_batch_equals_its_jobs_alone(runner: Runner, ask: Callable[..., tuple[Job, bytes]]) -> None:
+    batch = [
+        ask(0, "saliency", (0, 2)),
+        ask(0, "grad-cam", (1,)),
+        ask(1, "grad-cam", layer="features.6", relu=False),
+        ask(2, "saliency", shape=(64, 64)),
+        ask(1, "integrated-gradients", baseline="blur"),
+        ask(2, "occlusion", (2, 1, 0), shape=(64, 64), window=32),
+        ask(0, "saliency", (1,), seed=3),
+    ]
+
+    together = run(runner, batch)
+
+    for one, answer in zip(batch, together, strict=True):
+        (alone,) = run(runner, [one])
+        assert answer.outcome.result is not None
+        assert alone.outcome.result is not None
+        targets = [target.index for target in answer.outcome.result.targets]
+        assert targets == list(answer.maps) == list(alone.maps)
+        for target in targets:
+            expected = values(alone, target)
+            np.testing.assert_allclose(
+                values(answer, target), expected, rtol=0, atol=1e-5 * float(np.abs(expected).max())
+            )
+        assert answer.outcome.result.provenance.batch_size == 7
+        assert alone.outcome.result.provenance.batch_size == 1
+
+
+def test_a_result_says_what_was_found_and_how(runner: Runner, ask: Callable[..., tuple[Job, bytes]]) -> None:
+    job, pixels = ask(0, "grad-cam", (1, 2), layer="features.6")
+    result = run(runner, [(job, pixels)])[0].outcome.result
+    assert result is not None
+
+    assert [one.score for one in result.predictions] == sorted(
+        (one.score for one in result.predictions), reverse=True
+    )
+    assert sum(one.score for one in result.predictions) == pytest.approx(1)
+    for target in result.targets:
+        assert result.predictions[target.rank - 1].index == target.index
+        assert target.label == ["cat", "dog", "owl"][target.index]
+        assert (target.map.height, target.map.width) == (64, 64)
+        assert target.map.layer == "features.6"
+        assert target.map.native_grid == (7, 7)
+        assert target.map.box.x1 == 90
+    assert result.timings.compute_s > 0
+    assert result.provenance.image == job.image.digest
+    assert [step["step"] for step in result.provenance.preprocessing] == [
+        "decode",
+        "scale",
+        "resize",
+        "normalise",
+    ]
+    assert result.provenance.device == "cpu"
+    assert {"rationale", "torch"} <= result.provenance.versions.keys()
+
+
+def test_without_a_target_the_predicted_class_is_explained(
+    runner: Runner, ask: Callable[..., tuple[Job, bytes]]
+) -> None:
+    result = run(runner, [ask(4, "grad-cam")])[0].outcome.result
+
+    assert result is not None
+    assert [target.rank for target in result.targets] == [1]
+
+
+def test_what_fails_for_one_job_does_not_fail_its_mates(
+    runner: Runner, ask: Callable[..., tuple[Job, bytes]]
+) -> None:
+    broken_job, _ = ask(9)
+    answers = run(
+        runner,
+        [
+            ask(0),
+            ask(0, "grad-cam", layer="nowhere"),
+            ask(0, "grad-cam", (3,)),
+            ask(0, "occlusion", window=2, stride=3),
+            ask(0, "integrated-gradients", nodes=1, tolerance=2),
+            ask(0, "magic"),
+            ask(0, "saliency", version=2),
+            (broken_job, b"too short"),
+            ask(0, "grad-cam"),
+        ],
+    )
+
+    assert answers[0].maps
+    assert answers[8].maps
+    assert [failure(answer) for answer in answers[1:8]] == [
+        ("not-explainable", ["layer"]),
+        ("not-explainable", ["target"]),
+        ("not-explainable", ["params"]),
+        ("not-explainable", ["nodes", "tolerance"]),
+        ("not-explainable", ["method"]),
+        ("not-explainable", ["method"]),
+        ("internal-error", []),
+    ]
+
+
+def test_a_model_that_cannot_be_loaded_fails_all(
+    runner: Runner, ask: Callable[..., tuple[Job, bytes]]
+) -> None:
+    answers = run(runner, [ask(0, model="unlabelled"), ask(1, model="unlabelled")])
+
+    assert [failure(answer)[0] for answer in answers] == ["model-unavailable"] * 2
+
+
+def test_when_a_group_fails_each_of_its_jobs_is_tried_alone(
+    repository: Repository, ask: Callable[..., tuple[Job, bytes]], caplog: pytest.LogCaptureFixture
+) -> None:
+    saliency = METHODS["saliency"]
+
+    def picky(probe: Probe, params: Any) -> Relevance:  # Any: parameters of saliency
+        if 1 in probe.targets:
+            raise NotExplainable("not this class")
+        if 2 in probe.targets:
+            raise ZeroDivisionError
+        return saliency.explain(probe, params)
+
+    runner = Runner(repository, "cpu", methods={"saliency": replace(saliency, explain=picky)})
+    answers = run(runner, [ask(0, targets=(target,)) for target in (0, 1, 2)])
+
+    assert answers[0].maps
+    assert failure(answers[1])[0] == "not-explainable"
+    assert failure(answers[2])[0] == "internal-error"
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_run_one_by_one(
+    repository: Repository, ask: Callable[..., tuple[Job, bytes]]
+) -> None:
+    saliency, sizes = METHODS["saliency"], []
+
+    def greedy(probe: Probe, params: Any) -> Relevance:  # Any: parameters of saliency
+        sizes.append(len(probe))
+        if len(probe) > 1:
+            raise torch.OutOfMemoryError("device memory is full")
+        return saliency.explain(probe, params)
+
+    runner = Runner(repository, "cpu", methods={"saliency": replace(saliency, explain=greedy)})
+    answers = run(runner, [ask(0), ask(1), ask(2, targets=(0, 1))])
+
+    assert sizes == [4, 1, 1, 2]
+    assert [bool(answer.maps) for answer in answers] == [True, True, False]
+    assert failure(answers[2])[0] == "out-of-memory"
+
+
+@pytest.mark.parametrize("error", [Interrupted, torch.AcceleratorError("the device is gone")])
+def test_interruptions_and_broken_devices_pass_through(
+    repository: Repository, ask: Callable[..., tuple[Job, bytes]], error: Exception | type[Exception]
+) -> None:
+    def fail(_probe: Probe, _params: Any) -> Relevance:  # Any: parameters of saliency
+        raise error
+
+    runner = Runner(repository, "cpu", methods={"saliency": replace(METHODS["saliency"], explain=fail)})
+
+    with pytest.raises(error if isinstance(error, type) else type(error)):
+        run(runner, [ask(0), ask(1)])
+
+
+def test_progress_grows_and_a_checkpoint_can_abandon_the_batch(
+    runner: Runner, ask: Callable[..., tuple[Job, bytes]]
+) -> None:
+    shares: list[float] = []
+    batch = [ask(0, "occlusion"), ask(1, "integrated-gradients"), ask(2)]
+    runner.run(batch, shares.append)
+
+    assert shares[0] == 0
+    assert len(shares) > 10
+    assert shares == sorted(shares)
+    assert shares[-1] < 1
+
+    def stop(share: float) -> None:
+        if share > 0.5:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        runner.run(batch, stop)
+
+
+def test_equal_images_pass_through_the_network_once(
+    runner: Runner,
+    ask: Callable[..., tuple[Job, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[int] = []
+    begin = Pass.__init__
+
+    def count(self: Pass, network: torch.nn.Module, images: torch.Tensor, *rest: Any, **named: Any) -> None:
+        made.append(len(images))
+        begin(self, network, images, *rest, **named)
+
+    monkeypatch.setattr(Pass, "__init__", count)
+    run(runner, [ask(0), ask(0, "grad-cam"), ask(1), ask(0, targets=(0, 1, 2))])
+
+    assert made == [2]
+
+
+def test_an_answer_that_is_not_finite_is_not_explained(
+    repository: Repository, ask: Callable[..., tuple[Job, bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pass, "logits", torch.full((1, 3), float("nan")))
+
+    (answer,) = run(Runner(repository, "cpu"), [ask(0)])
+
+    assert failure(answer)[0] == "not-explainable"
+
+
+def test_a_device_is_chosen_by_name_or_by_what_there_is() -> None:
+    assert choose_device("cpu") == "cpu"
+    assert choose_device("cuda:1") == "cuda:1"
+    assert choose_device("auto") in {"cpu", "cuda", "mps"}
+    with pytest.raises(RuntimeError):
+        choose_device("abacus")
+
+
+def test_every_need_is_used_by_some_method() -> None:
+    assert frozenset[Need]().union(*(method.needs for method in METHODS.values())) == set(Need)
