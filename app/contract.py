@@ -39,6 +39,16 @@ ANSWERED: tuple[type[BaseModel], ...] = (
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/tiff", "application/octet-stream")
 BINARY: Json = {"type": "string", "format": "binary"}
 TEXT: Json = {"schema": {"type": "string"}}
+EVENT: Json = {
+    "schema": {
+        "type": "object",
+        "required": ["event", "data"],
+        "properties": {
+            "event": {"enum": ["queued", "running", "progress", "done", "failed", "cancelled"]},
+            "data": {"type": "string", "contentMediaType": "application/json"},
+        },
+    }
+}
 PREFER: Json = {
     "name": "Prefer",
     "in": "header",
@@ -156,6 +166,23 @@ def upload(fields: type[BaseModel], whole: type[BaseModel], *, texts: Json) -> J
         for name, schema in texts.items()
     ]
     return {"requestBody": {"required": True, "content": content}, "parameters": [*query, PREFER]}
+
+
+def query(options: type[BaseModel]) -> Json:
+    """The fields of a model as parameters in the query."""
+    schema = options.model_json_schema()
+    return {
+        "parameters": [
+            {
+                "name": name,
+                "in": "query",
+                "required": False,
+                "description": field.get("description", ""),
+                "schema": {word: value for word, value in field.items() if word != "description"},
+            }
+            for name, field in schema["properties"].items()
+        ]
+    }
 
 
 IN_QUERY = "For a body that is the image itself; a field stands in the query or in the body, not in both."

@@ -136,8 +136,17 @@ def invalid(problems: Sequence[Problem]) -> errors.InvalidRequest:
     return errors.InvalidRequest(f"These fields are wrong: {names}.", problems=named)
 
 
-async def _handle(_request: Request, error: Exception) -> Response:
-    return answer_to(error)
+async def _handle(request: Request, error: Exception) -> Response:
+    response = answer_to(error)
+    if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ", ".join(_allowed(request))
+    return response
+
+
+def _allowed(request: Request) -> list[str]:
+    """Every method of a path; the framework would name those of its first route alone."""
+    path = getattr(request.scope.get("route"), "path", "")
+    return sorted(method.upper() for method in request.app.openapi()["paths"].get(path, ()))
 
 
 def _defect_or_outage(error: Exception) -> RationaleError:

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from importlib.metadata import version
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from app.access import Access, check_address, server_secret
 from app.contract import describe
@@ -59,7 +59,8 @@ def create_app(settings: ApiSettings) -> FastAPI:
         lifespan=_lifespan(settings, access, telemetry),
     )
     add_error_handlers(app)
-    app.include_router(_native(), prefix=PREFIX)
+    for part in (pictures, explanations, events, catalogue):
+        app.include_router(part.router, prefix=PREFIX)
     app.include_router(health.router)
     app.add_middleware(
         Gate, access=access, public=PUBLIC | ({"/metrics"} if settings.public_metrics else set())
@@ -67,13 +68,6 @@ def create_app(settings: ApiSettings) -> FastAPI:
     app.add_middleware(Meter, telemetry=telemetry)
     describe(app)
     return app
-
-
-def _native() -> APIRouter:
-    router = APIRouter()
-    for part in (explanations, events, pictures, catalogue):
-        router.include_router(part.router)
-    return router
 
 
 def _lifespan(

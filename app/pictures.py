@@ -16,11 +16,11 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from pydantic_core import to_json
 
+from app.presence import Presence
 from app.rendering.overlay import Picture as OverlayFormat
 from app.rendering.overlay import heatmap_png, overlay
 from app.rendering.scale import Style
 from app.schemas import RawHeatmap
-from jobs.connection import reachable
 from jobs.errors import NotFinished, NotFound
 from jobs.job import ImageRef, State
 from jobs.result import TargetResult
@@ -58,19 +58,24 @@ class Gallery:
 
     def __init__(self, store: JobStore, cache_bytes: int) -> None:
         self._store = store
+        self._presence = Presence(store)
         self._cache_bytes = cache_bytes
         self._drawn: OrderedDict[tuple[str, str, View], bytes] = OrderedDict()
         self._drawn_bytes = 0
         self._threads = CapacityLimiter(DRAWING_THREADS)
 
     async def picture(self, tenant: str, job_id: str, view: View) -> bytes:
-        """The bytes of a view; raises `NotFound` and `NotFinished`."""
+        """The bytes of a view; raises `NotFound` and `NotFinished`.
+
+        What was drawn is served while the explanation is there. An id holds its tenant, so the name in the
+        cache has answered already whose it is.
+        """
         name = (tenant, job_id, view)
         drawn = self._drawn.get(name)
         if drawn is None:
             drawn = await self._draw(tenant, job_id, view)
             self._keep(name, drawn)
-        elif await self._is_done(job_id):
+        elif await self._presence.is_done(job_id):
             self._drawn.move_to_end(name)
         else:
             self.forget(tenant, job_id)
@@ -88,12 +93,6 @@ class Gallery:
         self._drawn[name] = drawn
         while self._drawn_bytes > self._cache_bytes:
             self._drawn_bytes -= len(self._drawn.popitem(last=False)[1])
-
-    async def _is_done(self, job_id: str) -> bool:
-        """One short question; an id holds its tenant, so the name in the cache has answered whose it is."""
-        with reachable():
-            state = await self._store.redis.hget(self._store.keys.job(job_id), "state")
-        return state == State.DONE.encode()
 
     async def _finished(self, tenant: str, job_id: str) -> JobRecord:
         record = await self._store.record(tenant, job_id)

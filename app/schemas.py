@@ -95,7 +95,11 @@ class BatchFields(Asked):
 class Base64Image(Asked):
     """The image in a JSON body."""
 
-    image: str = Field(min_length=1, description="The image file in base64; a `data:` URL is understood too.")
+    image: str = Field(
+        min_length=1,
+        description="The image file in base64; a `data:` URL is understood too.",
+        json_schema_extra={"format": "byte"},
+    )
 
 
 class ExplanationRequest(ExplanationFields, Base64Image):

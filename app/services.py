@@ -37,12 +37,12 @@ class Services:
     body_limits: BodyLimits
 
 
-def services_of(request: Request) -> Services:
+async def services_of(request: Request) -> Services:
     """The services of the app that answers a request."""
     return cast(Services, request.app.state.services)
 
 
-def tenant_of(request: Request) -> str:
+async def tenant_of(request: Request) -> str:
     """The tenant that the gate admitted."""
     return cast(str, request.scope["tenant"])
 

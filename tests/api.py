@@ -1,10 +1,10 @@
-"""The API in this process, against a real Redis, with a worker that answers by a script instead of a network."""
+"""The API in this process, against a real Redis, with a worker that follows a script, not a network."""
 
 from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,7 +109,7 @@ class ScriptedWorker:
     queue: JobQueue
     registry: Registry
     card: WorkerCard = field(default_factory=worker_card)
-    failure: Callable[[Job], Failure | None] = lambda job: None
+    failure: Failure | None = None
     hold: asyncio.Event | None = None
     seen: list[Job] = field(default_factory=list)
     stopping: bool = False
@@ -119,6 +119,7 @@ class ScriptedWorker:
         models = [model.ref for model in self.card.models]
         await self.queue.ensure_groups(models)
         while not self.stopping:
+            await self.registry.announce(self.card)
             claims = await self.queue.claim(self.card.id, models, count=16, block_seconds=1.0)
             claims = await self.queue.start(claims)
             for claim in claims:
@@ -129,8 +130,8 @@ class ScriptedWorker:
         if self.hold is not None:
             await self.queue.report(claim, 0.5)
             await self.hold.wait()
-        if failure := self.failure(claim.job):
-            await self.queue.fail(claim, failure, dead_letter=False)
+        if self.failure is not None:
+            await self.queue.fail(claim, self.failure, dead_letter=False)
         else:
             await self.queue.commit([(claim, *result_of(claim.job))])
 

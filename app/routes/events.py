@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
-from app.contract import TEXT, answers
+from app.contract import EVENT, answers
 from app.documents import document
 from app.pictures import not_found
 from app.routes.paths import ExplanationId
@@ -24,7 +24,7 @@ router = APIRouter(tags=["explanations"])
     "/explanations/{explanation_id}/events",
     summary="Follow an explanation",
     response_class=StreamingResponse,
-    responses=answers({200: {"text/event-stream": TEXT}}, NotFound),
+    responses=answers({200: {"text/event-stream": EVENT}}, NotFound),
 )
 async def events(explanation_id: ExplanationId, services: Use, tenant: Tenant) -> StreamingResponse:
     """Events `queued`, `running`, `progress`, and at the end `done`, `failed` or `cancelled`.

@@ -12,15 +12,15 @@ from app.pictures import not_found
 ID = r"^[a-z2-7]{32}$"
 
 
-def _explanation_id(
-    explanation_id: Annotated[
-        str, Path(json_schema_extra={"pattern": ID}, description="Id of an explanation.")
-    ],
-) -> str:
+# The pattern is only described: FastAPI would answer 422, and a name that cannot be is just not there.
+Spelled = Annotated[str, Path(json_schema_extra={"pattern": ID}, description="Id of an explanation.")]
+
+
+async def explanation_id_of(explanation_id: Spelled) -> str:
     """Every other spelling is answered as an unknown id, without a question to Redis."""
     if not re.fullmatch(ID, explanation_id):
         raise not_found()
     return explanation_id
 
 
-ExplanationId = Annotated[str, Depends(_explanation_id)]
+ExplanationId = Annotated[str, Depends(explanation_id_of)]

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated
+from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Query, Request, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from fastapi import APIRouter, Request, Response
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
-from app.contract import IMMUTABLE, answers, media
+from app.contract import IMMUTABLE, answers, media, query
+from app.errors import invalid, problems_of
 from app.pictures import MEDIA_TYPES, HeatmapFormat, View
 from app.rendering.overlay import Picture as OverlayFormat
 from app.rendering.palettes import PALETTES
 from app.rendering.scale import Sign, Style
-from app.routes.paths import ExplanationId
+from app.routes.paths import Spelled, explanation_id_of
 from app.schemas import MAX_LABEL, RawHeatmap
-from app.services import Services, Tenant, Use
+from app.services import services_of, tenant_of
 from jobs.errors import NotFinished, NotFound
 
 router = APIRouter(tags=["pictures"])
@@ -43,11 +46,20 @@ class _Options(BaseModel):
     )
     sign: Sign = Field("both", description="What is shown: everything, evidence for, against, or strength.")
 
+    def view(self, accept: str) -> View:
+        """The picture that is wished for."""
+        raise NotImplementedError
+
 
 class HeatmapOptions(_Options):
     """How a heat map is drawn."""
 
     format: HeatmapFormat | None = Field(None, description="Default: what `Accept` asks for, else png.")
+
+    def view(self, accept: str) -> View:
+        form = self.format or preferred(accept, ("png", "npy", "json"))
+        style = Style(palette=self.palette, clip=self.clip, sign=self.sign)
+        return View("heatmap", form, self.target, style)
 
 
 class OverlayOptions(_Options):
@@ -55,6 +67,11 @@ class OverlayOptions(_Options):
 
     format: OverlayFormat | None = Field(None, description="Default: what `Accept` asks for, else png.")
     opacity: float = Field(0.7, ge=0, le=1, description="How much the strongest relevance covers the image.")
+
+    def view(self, accept: str) -> View:
+        form = self.format or preferred(accept, ("png", "webp", "jpeg"))
+        style = Style(palette=self.palette, opacity=self.opacity, clip=self.clip, sign=self.sign)
+        return View("overlay", form, self.target, style)
 
 
 @router.get(
@@ -67,20 +84,11 @@ class OverlayOptions(_Options):
         NotFinished,
         headers=IMMUTABLE,
     ),
+    openapi_extra=query(HeatmapOptions),
 )
-async def heatmap(
-    request: Request,
-    explanation_id: ExplanationId,
-    options: Annotated[HeatmapOptions, Query()],
-    services: Use,
-    tenant: Tenant,
-) -> Response:
+async def heatmap(request: Request, explanation_id: Spelled) -> Response:
     """PNG in colours, NPY (float32, exact), or JSON. Relevance is signed and not normalised."""
-    form = options.format or preferred(request, ("png", "npy", "json"))
-    style = Style(palette=options.palette, clip=options.clip, sign=options.sign)
-    return await _answer(
-        request, services, tenant, explanation_id, View("heatmap", form, options.target, style)
-    )
+    return await _answer(request, explanation_id, HeatmapOptions)
 
 
 @router.get(
@@ -93,25 +101,15 @@ async def heatmap(
         NotFinished,
         headers=IMMUTABLE,
     ),
+    openapi_extra=query(OverlayOptions),
 )
-async def overlay(
-    request: Request,
-    explanation_id: ExplanationId,
-    options: Annotated[OverlayOptions, Query()],
-    services: Use,
-    tenant: Tenant,
-) -> Response:
+async def overlay(request: Request, explanation_id: Spelled) -> Response:
     """A picture of the size of the image that was posted."""
-    form = options.format or preferred(request, ("png", "webp", "jpeg"))
-    style = Style(palette=options.palette, opacity=options.opacity, clip=options.clip, sign=options.sign)
-    return await _answer(
-        request, services, tenant, explanation_id, View("overlay", form, options.target, style)
-    )
+    return await _answer(request, explanation_id, OverlayOptions)
 
 
-def preferred(request: Request, forms: tuple[str, ...]) -> str:
+def preferred(accept: str, forms: tuple[str, ...]) -> str:
     """The format that `Accept` names with the highest weight; the first when it names none of them."""
-    accept = request.headers.get("accept", "")
     weights = {}
     for part in accept.split(","):
         kind, *parameters = (word.strip() for word in part.split(";"))
@@ -132,17 +130,30 @@ def _weight(parameters: list[str]) -> float:
     return 1.0
 
 
-async def _answer(request: Request, services: Services, tenant: str, job_id: str, view: View) -> Response:
-    content = await services.gallery.picture(tenant, job_id, view)
-    tag = view.tag(job_id)
+async def _answer(request: Request, name: str, kind: type[_Options]) -> Response:
+    """The short way: this answers a whole page of pictures at once, so FastAPI's injection is left out."""
+    services, tenant = await services_of(request), await tenant_of(request)
+    name = await explanation_id_of(name)
+    view = _view(kind, request.url.query, request.headers.get("accept", ""))
+    content = await services.gallery.picture(tenant, name, view)
     headers = {
-        "ETag": tag,
+        "ETag": (tag := view.tag(name)),
         "Cache-Control": f"private, max-age={services.settings.picture_max_age_seconds}, immutable",
         "Vary": "Accept",
     }
     if names_tag(request, tag):
         return Response(status_code=304, headers=headers)
     return Response(content, headers=headers, media_type=MEDIA_TYPES[view.form])
+
+
+@lru_cache(maxsize=1024)
+def _view(kind: type[_Options], query: str, accept: str) -> View:
+    """What a query wishes for; raises `InvalidRequest`."""
+    try:
+        options = kind.model_validate(dict(parse_qsl(query, keep_blank_values=True)))
+    except ValidationError as error:
+        raise invalid(problems_of(error)) from None
+    return options.view(accept)
 
 
 def names_tag(request: Request, tag: str) -> bool:

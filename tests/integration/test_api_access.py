@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from app.access import revoke_key
+from app.access import list_keys, revoke_key
 from jobs.keys import Keys
 from tests.api import EXPLANATIONS, FORM, Stage, bearer, png, staged
 
@@ -56,12 +56,18 @@ async def test_every_path_asks_for_a_key_but_the_probes(stage: Stage) -> None:
                 assert response.headers["content-type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize(
-    "value", ["", "Bearer", "Bearer x", "Bearer rat_", "Bearer rat_a_b_c", "Basic rat_x_y", "Bearer rat__"]
-)
-async def test_other_credentials_are_refused(stage: Stage, value: str) -> None:
-    response = await stage.client.get("/api/v1/methods", headers={"Authorization": value})
-    assert response.status_code == 401
+async def test_other_credentials_are_refused(stage: Stage) -> None:
+    for value in (
+        "",
+        "Bearer",
+        "Bearer x",
+        "Bearer rat_",
+        "Bearer rat_a_b_c",
+        "Basic rat_x_y",
+        "Bearer rat__",
+    ):
+        response = await stage.client.get("/api/v1/methods", headers={"Authorization": value})
+        assert response.status_code == 401
 
 
 async def test_a_key_with_a_wrong_secret_or_case_is_refused(stage: Stage, clinic: dict[str, str]) -> None:
@@ -86,7 +92,7 @@ async def test_keys_come_and_go_while_the_server_runs(
 async def test_a_broken_keys_file_admits_nobody(
     stage: Stage, clinic: dict[str, str], keys_file: Path
 ) -> None:
-    keys_file.write_text("{")
+    await asyncio.to_thread(keys_file.write_text, "{")
     assert (await stage.client.get("/api/v1/methods", headers=clinic)).status_code == 401
 
 
@@ -116,8 +122,9 @@ async def test_no_secret_reaches_the_file_or_redis(
 ) -> None:
     await _explained(stage, clinic)
     secret = clinic["Authorization"].split("_", 2)[2]
-    assert secret not in keys_file.read_text()
-    assert json.loads(keys_file.read_text())["keys"][0]["tenant"] == "clinic"
+    (key,) = list_keys(keys_file)
+    assert key.tenant == "clinic"
+    assert secret not in key.model_dump_json()
     redis = stage.worker.queue.redis
     async for name in redis.scan_iter(match="{" + keys.namespace + "}*"):
         dump = await redis.dump(name)

@@ -123,34 +123,33 @@ async def test_wrong_targets_and_unknown_methods_say_what_there_is(stage: Stage)
     assert str(len(LABELS)) in named["target"]
 
 
-@pytest.mark.parametrize(
-    ("headers", "content", "status"),
-    [
-        ({"Content-Type": "text/plain"}, b"hello", 415),
-        ({"Content-Type": "image/png"}, b"hello, this is no picture", 415),
-        ({"Content-Type": "image/png"}, png()[:60], 422),
-        ({"Content-Type": "image/png"}, b"", 422),
-        ({"Content-Type": "application/json"}, b"{", 422),
-        ({"Content-Type": "application/json"}, b"[]", 422),
-        ({"Content-Type": "application/json"}, b"[" * 100_000, 422),
-        ({"Content-Type": "multipart/form-data"}, b"", 422),
-        ({"Content-Type": "multipart/form-data; boundary=x"}, b"--y", 422),
-        ({"Content-Type": "image/png"}, b"\0" * 5000, 413),
-    ],
-)
-async def test_bodies_that_cannot_be_read_are_refused(
-    redis_url: str, keys: Keys, tmp_path: Path, headers: dict[str, str], content: bytes, status: int
-) -> None:
+BROKEN = [
+    ("text/plain", b"hello", 415),
+    ("image/png", b"hello, this is no picture", 415),
+    ("image/png", png()[:60], 422),
+    ("image/png", b"", 422),
+    ("application/json", b"{", 422),
+    ("application/json", b"[]", 422),
+    ("application/json", b"[" * 3000, 422),
+    ("multipart/form-data", b"", 422),
+    ("multipart/form-data; boundary=x", b"--y", 422),
+    ("image/png", b"\0" * 5000, 413),
+]
+
+
+async def test_bodies_that_cannot_be_read_are_refused(redis_url: str, keys: Keys, tmp_path: Path) -> None:
     async with staged(redis_url, keys, tmp_path, work=False, max_upload_bytes=4096) as stage:
-        response = await stage.client.post(EXPLANATIONS, params=FORM, content=content, headers=headers)
-        assert response.status_code == status, response.text
-        assert response.headers["content-type"] == "application/problem+json"
-        assert response.headers["x-content-type-options"] == "nosniff"
-        assert response.json()["errors"]
+        for kind, content, status in BROKEN:
+            headers = {"Content-Type": kind}
+            response = await stage.client.post(EXPLANATIONS, params=FORM, content=content, headers=headers)
+            assert response.status_code == status, response.text
+            assert response.headers["content-type"] == "application/problem+json"
+            assert response.headers["x-content-type-options"] == "nosniff"
+            assert response.json()["errors"]
 
 
 async def test_a_job_that_fails_while_its_client_waits_is_the_problem_itself(stage: Stage) -> None:
-    stage.worker.failure = lambda job: Failure(code="not-explainable", detail="layer4 has no grid")
+    stage.worker.failure = Failure(code="not-explainable", detail="layer4 has no grid")
     response = await stage.post()
     assert response.status_code == 422
     assert response.json()["code"] == "not-explainable"
@@ -160,9 +159,9 @@ async def test_a_job_that_fails_while_its_client_waits_is_the_problem_itself(sta
 
 
 async def test_a_failed_job_is_tried_again_when_it_is_asked_for_again(stage: Stage) -> None:
-    stage.worker.failure = lambda job: Failure(code="internal-error", detail="oh")
+    stage.worker.failure = Failure(code="internal-error", detail="oh")
     assert (await stage.post()).status_code == 500
-    stage.worker.failure = lambda job: None
+    stage.worker.failure = None
     assert (await stage.post()).status_code == 200
 
 

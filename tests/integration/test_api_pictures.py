@@ -20,24 +20,24 @@ async def stage(redis_url: str, keys: Keys, tmp_path: Path) -> AsyncIterator[Sta
         yield running
 
 
-@pytest.mark.parametrize(
-    ("accept", "kind"),
-    [
-        ("", "image/png"),
-        ("*/*", "image/png"),
-        ("text/html, image/webp, */*;q=0.8", "image/png"),
-        ("application/x-npy", "application/x-npy"),
-        ("application/octet-stream", "application/x-npy"),
-        ("image/png;q=0.2, application/json;q=0.9", "application/json"),
-        ("application/json;q=0, nonsense;q=x", "image/png"),
-    ],
-)
-async def test_accept_chooses_the_format(stage: Stage, accept: str, kind: str) -> None:
+ACCEPT = {
+    "": "image/png",
+    "*/*": "image/png",
+    "text/html, image/webp, */*;q=0.8": "image/png",
+    "application/x-npy": "application/x-npy",
+    "application/octet-stream": "application/x-npy",
+    "image/png;q=0.2, application/json;q=0.9": "application/json",
+    "application/json;q=0, nonsense;q=x": "image/png",
+}
+
+
+async def test_accept_chooses_the_format(stage: Stage) -> None:
     path = f"{EXPLANATIONS}/{await stage.done()}/heatmap"
-    response = await stage.client.get(path, headers={"Accept": accept})
-    assert response.status_code == 200
-    assert response.headers["content-type"] == kind
-    assert "accept" in response.headers["vary"].lower()
+    for accept, kind in ACCEPT.items():
+        response = await stage.client.get(path, headers={"Accept": accept})
+        assert response.status_code == 200
+        assert response.headers["content-type"] == kind
+        assert response.headers["vary"] == "Accept"
 
 
 async def test_npy_is_exactly_what_the_worker_computed(stage: Stage) -> None:
@@ -56,14 +56,13 @@ async def test_json_holds_the_same_values(stage: Stage) -> None:
     np.testing.assert_array_equal(np.array(body["values"], np.float32), relevance(2))
 
 
-@pytest.mark.parametrize("form", ["png", "webp", "jpeg"])
-async def test_overlays_have_the_size_of_the_image(stage: Stage, form: str) -> None:
-    name = await stage.done(image=png(side=20))
-    response = await stage.client.get(
-        f"{EXPLANATIONS}/{name}/overlay?format={form}&opacity=0.4&sign=positive"
-    )
-    assert response.headers["content-type"] == f"image/{form}"
-    assert Image.open(io.BytesIO(response.content)).size == (20, 20)
+async def test_overlays_have_the_size_of_the_image(stage: Stage) -> None:
+    path = f"{EXPLANATIONS}/{await stage.done(image=png(side=20))}/overlay"
+    for form in ("png", "webp", "jpeg"):
+        query = {"format": form, "opacity": "0.4", "sign": "positive"}
+        response = await stage.client.get(path, params=query)
+        assert response.headers["content-type"] == f"image/{form}"
+        assert Image.open(io.BytesIO(response.content)).size == (20, 20)
 
 
 async def test_pictures_are_immutable_and_private(stage: Stage) -> None:
