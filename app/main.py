@@ -59,9 +59,8 @@ def create_app(settings: ApiSettings) -> FastAPI:
         lifespan=_lifespan(settings, access, telemetry),
     )
     add_error_handlers(app)
-    for part in (pictures, explanations, events, catalogue):
-        app.include_router(part.router, prefix=PREFIX)
-    app.include_router(health.router)
+    for part in (pictures, explanations, events, catalogue, health):
+        app.include_router(part.router)
     app.add_middleware(
         Gate, access=access, public=PUBLIC | ({"/metrics"} if settings.public_metrics else set())
     )

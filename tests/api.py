@@ -125,6 +125,13 @@ class ScriptedWorker:
             for claim in claims:
                 await self._answer(claim)
 
+    async def stop(self, task: asyncio.Task[None]) -> None:
+        """End a task of `run`."""
+        self.stopping = True
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
     async def _answer(self, claim: Claim) -> None:
         self.seen.append(claim.job)
         if self.hold is not None:
@@ -164,9 +171,18 @@ class Stage:
 
 @asynccontextmanager
 async def staged(
-    redis_url: str, keys: Keys, folder: Path, *, work: bool = True, **options: object
+    redis_url: str,
+    keys: Keys,
+    folder: Path,
+    *,
+    work: bool = True,
+    announce: bool = True,
+    **options: object,
 ) -> AsyncIterator[Stage]:
-    """Start the API and its worker; with `work` False the worker is announced but does nothing."""
+    """Start the API and its worker; with `work` False the worker is announced but does nothing.
+
+    Without `announce` it is not even that, so that no Redis is needed.
+    """
     settings = ApiSettings.model_validate(
         {
             "redis_url": redis_url,
@@ -180,16 +196,14 @@ async def staged(
     app = create_app(settings)
     async with app.router.lifespan_context(app), connect(redis_url) as redis:
         worker = ScriptedWorker(JobQueue(redis, keys), Registry(redis, keys))
-        await worker.registry.announce(worker.card)
+        if announce:
+            await worker.registry.announce(worker.card)
         task = asyncio.create_task(worker.run()) if work else None
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             yield Stage(app, client, worker, settings)
         if task is not None:
-            worker.stopping = True
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await worker.stop(task)
 
 
 def bearer(keys_file: Path, tenant: str) -> dict[str, str]:

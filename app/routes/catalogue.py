@@ -8,13 +8,14 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel
 
 from app.contract import answers, media
+from app.documents import PREFIX
 from app.schemas import MethodList, MetricsCatalogue, ModelEntry, Models
 from app.services import Use
 from jobs.catalogue import MethodCard
 from jobs.errors import NotFound
 from jobs.registry import ServedModel
 
-router = APIRouter(tags=["menu"])
+router = APIRouter(prefix=PREFIX, tags=["menu"])
 
 
 @router.get(

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from app.contract import EVENT, answers
-from app.documents import document
+from app.documents import PREFIX, document
 from app.pictures import not_found
 from app.routes.paths import ExplanationId
 from app.services import Services, Tenant, Use
@@ -17,7 +17,7 @@ from jobs.changes import Change
 from jobs.errors import NotFound
 from jobs.job import FINISHED, State
 
-router = APIRouter(tags=["explanations"])
+router = APIRouter(prefix=PREFIX, tags=["explanations"])
 
 
 @router.get(

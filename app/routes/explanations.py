@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from fastapi import APIRouter, Request, Response
 
 from app.contract import PREFER, WAITED, answers, header, media, upload
-from app.documents import document, location, tag
+from app.documents import PREFIX, document, location, tag
 from app.errors import ExplanationFailed
 from app.pictures import not_found
 from app.preferences import Preference, read_preference
@@ -39,7 +39,7 @@ from jobs.errors import (
 from jobs.job import FINISHED, Job, State
 from jobs.store import JobRecord
 
-router = APIRouter(tags=["explanations"])
+router = APIRouter(prefix=PREFIX, tags=["explanations"])
 ACCEPTED = {**WAITED, "Location": header("Where the explanation is.", required=True)}
 REFUSALS = (TooLarge, UnknownFormat, TenantFull)
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from app.contract import IMMUTABLE, answers, media, query
+from app.documents import PREFIX
 from app.errors import invalid, problems_of
 from app.pictures import MEDIA_TYPES, HeatmapFormat, View
 from app.rendering.overlay import Picture as OverlayFormat
@@ -20,7 +21,7 @@ from app.schemas import MAX_LABEL, RawHeatmap
 from app.services import services_of, tenant_of
 from jobs.errors import NotFinished, NotFound
 
-router = APIRouter(tags=["pictures"])
+router = APIRouter(prefix=PREFIX, tags=["pictures"])
 
 
 def _palette(name: str) -> str:

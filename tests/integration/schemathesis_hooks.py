@@ -49,7 +49,7 @@ def map_path_parameters(_context: HookContext, parameters: Generated) -> Generat
 
 
 @schemathesis.hook
-def after_call(_context: HookContext, case: Case, response: Response) -> None:
+def after_call(_context: HookContext, case: Case[Any], response: Response) -> None:
     """Remember what was explained."""
     if case.method == "POST" and response.status_code == 200:
         body = response.json()

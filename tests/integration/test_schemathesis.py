@@ -32,19 +32,21 @@ async def test_schemathesis_finds_nothing(redis_url: str, keys: Keys, tmp_path: 
     header = bearer(tmp_path / "keys.json", "clinic")["Authorization"]
     config, report = tmp_path / "schemathesis.toml", tmp_path / "report.json"
     await asyncio.to_thread(config.write_text, CONFIG)
-    async with staged(redis_url, keys, tmp_path, keys_file=tmp_path / "keys.json") as stage:
-        async with served(stage) as address:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run"),
-                f"{address}/api/v1/openapi.json",
-                *("--header", f"Authorization: {header}", "--continue-on-failure", "--no-color"),
-                *("--report", "json", "--report-json-path", str(report)),
-                env=os.environ | {"SCHEMATHESIS_HOOKS": "tests.integration.schemathesis_hooks"},
-                cwd=Path(__file__).parents[2],
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-            )
-            output, _ = await asyncio.wait_for(process.communicate(), SECONDS)
+    async with (
+        staged(redis_url, keys, tmp_path, keys_file=tmp_path / "keys.json") as stage,
+        served(stage) as address,
+    ):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run"),
+            f"{address}/api/v1/openapi.json",
+            *("--header", f"Authorization: {header}", "--continue-on-failure", "--no-color"),
+            *("--report", "json", "--report-json-path", str(report)),
+            env=os.environ | {"SCHEMATHESIS_HOOKS": "tests.integration.schemathesis_hooks"},
+            cwd=Path(__file__).parents[2],
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await asyncio.wait_for(process.communicate(), SECONDS)
     assert process.returncode == 0, output.decode()
     found = json.loads(await asyncio.to_thread(report.read_text))
     assert found["test_cases"]["generated"] >= CASES
