@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 
 import httpx
 import numpy as np
@@ -29,6 +30,7 @@ from jobs.result import Box, MapInfo, Prediction, Provenance, Result, TargetResu
 LABELS = ("none", "mass", "nodule", "calcification", "<img src=x onerror=alert(1)>")
 PREDICTED = 2
 SIDE = 6
+HEARTBEAT_SECONDS = 2.0
 EXPLANATIONS = "/api/v1/explanations"
 FORM = {"model": "tiny", "method": "saliency"}
 
@@ -118,8 +120,11 @@ class ScriptedWorker:
         """Work until told to stop; a cancellation alone may get lost in a client's `wait_for`."""
         models = [model.ref for model in self.card.models]
         await self.queue.ensure_groups(models)
+        announced = 0.0
         while not self.stopping:
-            await self.registry.announce(self.card)
+            if monotonic() - announced > HEARTBEAT_SECONDS:
+                await self.registry.announce(self.card)
+                announced = monotonic()
             claims = await self.queue.claim(self.card.id, models, count=16, block_seconds=1.0)
             claims = await self.queue.start(claims)
             for claim in claims:

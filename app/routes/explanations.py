@@ -41,6 +41,7 @@ from jobs.store import JobRecord
 
 router = APIRouter(prefix=PREFIX, tags=["explanations"])
 ACCEPTED = {**WAITED, "Location": header("Where the explanation is.", required=True)}
+LARGE_BYTES = 1_000_000
 REFUSALS = (TooLarge, UnknownFormat, TenantFull)
 
 
@@ -65,7 +66,9 @@ async def submit(request: Request, services: Use, tenant: Tenant) -> Response:
     preference = _preference(request, services)
     submission = await read_submission(request, services.body_limits, FIELDS)
     job, pixels = await services.desk.job(tenant, submission)
-    record = await _known(services, job) or await _submitted(services, job, pixels, preference.wait_seconds)
+    record = await _known(services, job, pixels)
+    if record is None:
+        record = await _submitted(services, job, pixels, preference.wait_seconds)
     if record.failure is not None and record.state is State.FAILED:
         raise ExplanationFailed(job.id, record.failure.error())
     content = await _content(services, record)
@@ -154,8 +157,10 @@ def _preference(request: Request, services: Services) -> Preference:
     )
 
 
-async def _known(services: Services, job: Job) -> JobRecord | None:
-    """The record of an equal job that is done already: no pixels need to travel."""
+async def _known(services: Services, job: Job, pixels: bytes) -> JobRecord | None:
+    """The record of an equal job that is done already: large pixels need not travel to find it."""
+    if len(pixels) < LARGE_BYTES:
+        return None
     record = await services.store.record(job.tenant, job.id)
     return record if record is not None and record.state is State.DONE else None
 

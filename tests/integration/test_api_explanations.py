@@ -229,6 +229,15 @@ async def test_a_full_tenant_is_told_apart_from_a_full_queue(
         assert int(refused.headers["retry-after"]) >= 1
 
 
+async def test_a_large_image_that_is_known_need_not_travel_again(stage: Stage) -> None:
+    image = png(side=1200)
+    first = await stage.post(image=image)
+    again = await stage.post(image=image, wait=0)
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert first.content == again.content
+    assert len(stage.worker.seen) == 1
+
+
 async def test_fifty_equal_posts_are_one_job(stage: Stage) -> None:
     answers = await asyncio.gather(*(stage.post() for _ in range(50)))
     assert {answer.status_code for answer in answers} == {200}
