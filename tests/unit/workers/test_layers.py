@@ -92,6 +92,11 @@ def test_a_network_that_answers_the_same_to_everything_has_no_default() -> None:
         layers_of(Deaf().eval(), torch.zeros(1, 3, 8, 8)).resolve(None)
 
 
+def test_a_network_of_no_modules_has_nothing_to_name() -> None:
+    with pytest.raises(NotExplainable, match="it computes none"):
+        Layers({}, None).resolve(None)
+
+
 def test_long_lists_of_names_are_cut() -> None:
     layers = Layers({}, None, vectors=tuple(f"fc{number} (3,)" for number in range(9)))
 

@@ -303,6 +303,41 @@ def test_an_answer_that_is_not_finite_is_not_explained(
     assert failure(answer)[0] == "not-explainable"
 
 
+def test_a_pass_that_breaks_fails_its_jobs_and_says_so(
+    runner: Runner, ask: Callable[..., tuple[Job, bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pass, "forward", lambda *_: 1 / 0)
+
+    answers = run(runner, [ask(0), ask(0, "grad-cam", layer="nowhere"), ask(1)])
+
+    assert [failure(answer)[0] for answer in answers] == [
+        "internal-error",
+        "not-explainable",
+        "internal-error",
+    ]
+
+
+def test_when_nothing_can_be_computed_there_is_no_pass(
+    runner: Runner, ask: Callable[..., tuple[Job, bytes]]
+) -> None:
+    broken, _ = ask(0)
+
+    assert [failure(answer)[0] for answer in run(runner, [(broken, b""), (broken, b"")])] == [
+        "internal-error",
+        "internal-error",
+    ]
+    assert [failure(answer)[0] for answer in run(runner, [ask(0, "magic")])] == ["not-explainable"]
+
+
+def test_a_defect_passes_through_when_it_is_not_a_jobs_fault(
+    runner: Runner, ask: Callable[..., tuple[Job, bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Runner, "_answered", lambda *_: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        run(runner, [ask(0)])
+
+
 def test_a_device_is_chosen_by_name_or_by_what_there_is() -> None:
     assert choose_device("cpu") == "cpu"
     assert choose_device("cuda:1") == "cuda:1"
