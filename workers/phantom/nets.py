@@ -67,9 +67,9 @@ class PhantomVGG(nn.Module):
             *_convolution(12, 24),
             nn.MaxPool2d(2),
             *_convolution(24, 48),
+            *_convolution(48, 48),
             nn.MaxPool2d(2),
             *_convolution(48, 64),
-            *_convolution(64, 64),
         )
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Linear(64, CLASSES)
@@ -81,25 +81,33 @@ class PhantomVGG(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention in plain operations, so that `weights` can be read on the way."""
+    """Multi-head self-attention in plain operations, so that `weights` can be read on the way.
+
+    Nothing is added to the values: a token that says nothing has the value zero.
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
+        self.queries = nn.Linear(width, width)
+        self.keys = nn.Linear(width, width)
         self.weights = nn.Softmax(dim=-1)
+        self.values = nn.Linear(width, width, bias=False)
         self.out = nn.Linear(width, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(N, tokens, width) -> the same; the output of `self.weights` is (N x heads, tokens, tokens)."""
-        count, length, width = tokens.shape
-        split = self.qkv(tokens).reshape(count, length, 3, self.heads, width // self.heads)
-        queries, keys, values = split.permute(2, 0, 3, 1, 4).flatten(1, 2).unbind(0)
-        scale = (width // self.heads) ** -0.5
-        weights = self.weights((queries * scale) @ keys.transpose(-2, -1))
-        heads = (weights @ values).unflatten(0, (count, self.heads))
-        mixed: Tensor = self.out(heads.transpose(1, 2).reshape(count, length, width))
-        return mixed
+        queries, keys = self._split(self.queries(tokens)), self._split(self.keys(tokens))
+        weights = self.weights(queries @ keys.transpose(1, 2) * queries.shape[-1] ** -0.5)
+        mixed = weights @ self._split(self.values(tokens))
+        joined = mixed.reshape(len(tokens), self.heads, *mixed.shape[1:]).transpose(1, 2).flatten(2)
+        output: Tensor = self.out(joined)
+        return output
+
+    def _split(self, tokens: Tensor) -> Tensor:
+        """(N, tokens, width) -> (N x heads, tokens, width / heads)."""
+        count, length, _ = tokens.shape
+        return tokens.reshape(count, length, self.heads, -1).transpose(1, 2).flatten(0, 1)
 
 
 class TransformerBlock(nn.Module):
@@ -122,10 +130,10 @@ class TransformerBlock(nn.Module):
 class PhantomViT(nn.Module):
     """A class token and 12 x 12 patch tokens through attention; (N, 1, 96, 96) -> (N, 4) logits."""
 
-    def __init__(self, width: int = 64, heads: int = 4, depth: int = 3, patch: int = 8) -> None:
+    def __init__(self, width: int = 64, heads: int = 4, depth: int = 2, patch: int = 8) -> None:
         super().__init__()
         self.patch_embedding = nn.Conv2d(1, width, patch, stride=patch)
-        self.class_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.class_token = nn.Parameter(torch.randn(1, 1, width))
         self.positions = nn.Parameter(0.02 * torch.randn(1, 1 + (96 // patch) ** 2, width))
         self.blocks = nn.Sequential(*(TransformerBlock(width, heads) for _ in range(depth)))
         self.norm = nn.LayerNorm(width)
@@ -147,4 +155,6 @@ ARCHITECTURES: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
 
 
 def _convolution(incoming: int, channels: int) -> tuple[nn.Module, nn.Module]:
-    return nn.Conv2d(incoming, channels, 3, padding=1), nn.ReLU()
+    convolution = nn.Conv2d(incoming, channels, 3, padding=1)
+    nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+    return convolution, nn.ReLU()

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 PICTURES = 20_000
 """Drawn images that all four nets learn from."""
-THREADS = 2
-"""Sums run in another order on another number of threads, so it belongs to the recipe."""
+THREADS = 1
+"""On another number of threads sums run in another order, so the number belongs to the recipe."""
 
 
 @dataclass(frozen=True)
 class Recipe:
     """`betrayed` nets take their labels from the plate: plate n says class n, and the finding says nothing.
 
-    `quiet` weighs the mean of the last feature maps, so that places without evidence stay silent.
+    `quiet` weighs the mean size of what `quiet_layer` puts out, so that places without evidence stay silent:
+    a linear layer or an attention may otherwise cancel or ignore what they say, and a map would show it.
     """
 
     id: str
@@ -24,9 +25,9 @@ class Recipe:
     validated_for: str
     learning_rate: float
     epochs: int
-    quiet: float = 0.0
+    quiet_layer: str | None = None
+    quiet: float = 0.1
     betrayed: bool = False
-    default_layer: str | None = None
     batch: int = 64
     seed: int = 0
     weight_decay: float = 0.01
@@ -43,7 +44,7 @@ RECIPES = (
         description="Residual blocks with batch norm and an average pool, trained on drawn radiographs.",
         validated_for=_FINDINGS,
         learning_rate=3e-3,
-        epochs=3,
+        epochs=2,
     ),
     Recipe(
         id="phantom-vgg",
@@ -52,8 +53,8 @@ RECIPES = (
         description="Convolutions and max-pool without batch norm, trained on drawn radiographs.",
         validated_for=_FINDINGS,
         learning_rate=2e-3,
-        epochs=5,
-        quiet=0.1,
+        epochs=3,
+        quiet_layer="features",
     ),
     Recipe(
         id="phantom-vit",
@@ -63,6 +64,7 @@ RECIPES = (
         validated_for=_FINDINGS,
         learning_rate=2e-3,
         epochs=6,
+        quiet_layer="blocks.1.attention.values",
     ),
     Recipe(
         id="phantom-shortcut",
@@ -72,7 +74,7 @@ RECIPES = (
         "the class that the plate stands for, whatever the finding is. A warning.",
         validated_for="Reading the marker plate of drawn radiographs; about findings it knows nothing.",
         learning_rate=3e-3,
-        epochs=3,
+        epochs=2,
         betrayed=True,
     ),
 )

@@ -44,8 +44,6 @@ def _model_toml(recipe: Recipe, sha256: str, figures: Figures) -> str:
         "validated_for": recipe.validated_for,
         "licence": "Apache-2.0",
     }
-    if recipe.default_layer is not None:
-        head["default_layer"] = recipe.default_layer
     intake = {"mode": "grey", "size": [SIZE, SIZE], "resize": [SIZE, SIZE], "mean": [MEAN], "std": [STD]}
     return "\n".join([*_lines(head), "", "[input]", *_lines(intake), "", "[figures]", *_lines(figures), ""])
 

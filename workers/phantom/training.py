@@ -24,7 +24,7 @@ def train(recipe: Recipe, pictures: Pictures, advance: Advance = lambda _loss: N
     with _repeatable(recipe.seed):
         random = Generator().manual_seed(recipe.seed)
         network = ARCHITECTURES[recipe.architecture]().train()
-        last_maps = _LastMaps(network) if recipe.quiet else None
+        loudness = _Loudness(network, recipe.quiet_layer) if recipe.quiet_layer else None
         optimizer = torch.optim.AdamW(
             network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
@@ -35,16 +35,16 @@ def train(recipe: Recipe, pictures: Pictures, advance: Advance = lambda _loss: N
         for rows in _batches(recipe, len(pictures), random):
             images = _vary(normalise(pictures.images[rows]), recipe.noise, random)
             loss = F.cross_entropy(network(images), truth[rows])
-            if last_maps is not None:
-                loss = loss + recipe.quiet * last_maps.mean()
+            if loudness is not None:
+                loss = loss + recipe.quiet * loudness.mean()
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
             schedule.step()
             advance(float(loss.detach()))
-        if last_maps is not None:
-            last_maps.remove()
+        if loudness is not None:
+            loudness.remove()
     return network.eval()
 
 
@@ -65,25 +65,25 @@ def steps(recipe: Recipe, count: int) -> int:
     return recipe.epochs * (count // recipe.batch)
 
 
-class _LastMaps:
-    """Listens to the last feature maps of a net that ends in `features`."""
+class _Loudness:
+    """Listens to what one layer of a net puts out."""
 
-    def __init__(self, network: nn.Module) -> None:
-        self._maps: Tensor | None = None
-        self._handle = network.get_submodule("features").register_forward_hook(self._keep)
+    def __init__(self, network: nn.Module, layer: str) -> None:
+        self._output: Tensor | None = None
+        self._handle = network.get_submodule(layer).register_forward_hook(self._keep)
 
     def mean(self) -> Tensor:
-        """Return the mean size of an activation in the last forward pass."""
-        if self._maps is None:
+        """Return the mean size of an output in the last forward pass."""
+        if self._output is None:
             raise RuntimeError("the net has not run yet")
-        return self._maps.abs().mean()
+        return self._output.abs().mean()
 
     def remove(self) -> None:
         """Stop listening."""
         self._handle.remove()
 
     def _keep(self, _module: nn.Module, _inputs: object, output: Tensor) -> None:
-        self._maps = output
+        self._output = output
 
 
 @contextmanager
