@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from jobs.errors import InvalidRequest, Problem
 from workers.declare import Method, Params, in_words, wrong_fields
 from workers.methods import METHODS
-from workers.passes import Pass
 from workers.probe import Probe
+from workers.probe.passes import Pass
 from workers.tasks import recording_for
 
 CHUNK_ROWS = 32

@@ -17,9 +17,9 @@ from jobs.queue import JobQueue
 from jobs.registry import Registry
 from jobs.store import JobStore
 from workers.logs import fields, log_as_json
-from workers.services import Limits, Services
+from workers.parent.services import Limits, Services
+from workers.parent.worker import NothingToServe, Worker
 from workers.settings import WorkerSettings
-from workers.worker import NothingToServe, Worker
 
 _logger = logging.getLogger(__name__)
 

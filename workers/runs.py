@@ -14,11 +14,11 @@ from jobs.errors import InternalError, JobFailed, NotExplainable
 from jobs.job import Job
 from jobs.result import Box, MapInfo
 from workers.declare import Method
-from workers.layers import layers_of
 from workers.models.intake import Prepared
 from workers.models.repository import Model
-from workers.passes import Pass
 from workers.probe import Checkpoint, Interrupted, Probe
+from workers.probe.layers import layers_of
+from workers.probe.passes import Pass
 from workers.reports import Ranking, describe_maps, rank_answers
 from workers.tasks import Task, grouped, make_task, recording_of
 

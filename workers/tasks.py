@@ -12,8 +12,8 @@ from jobs.catalogue import Need
 from jobs.errors import NotExplainable, Problem
 from jobs.job import Job, MethodRef
 from workers.declare import Method, Params, in_words, wrong_fields
-from workers.layers import Layer, Layers
-from workers.passes import Pass, Recording
+from workers.probe.layers import Layer, Layers
+from workers.probe.passes import Pass, Recording
 
 
 @dataclass(frozen=True)

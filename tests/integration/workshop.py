@@ -23,8 +23,8 @@ from jobs.store import JobRecord, JobStore
 from tests.integration.scripted_child import note
 from tests.samples import PIXELS, sample_job
 from tests.waiting import wait_until_async
-from workers.services import Limits, Services
-from workers.worker import Worker
+from workers.parent.services import Limits, Services
+from workers.parent.worker import Worker
 
 LEASE_SECONDS = 1.5
 TENANT = "clinic"

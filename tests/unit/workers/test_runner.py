@@ -19,8 +19,8 @@ from tests.unit.workers.models.folders import write_random
 from workers.declare import Relevance
 from workers.methods import METHODS
 from workers.models.repository import Repository
-from workers.passes import Pass
 from workers.probe import Interrupted, Probe
+from workers.probe.passes import Pass
 from workers.runner import Answer, Runner, choose_device
 
 Batch = list[tuple[Job, bytes]]

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 import workers
 from tests.unit.workers.networks import SUBJECTS, Subject
 from workers.methods import METHODS, index_by_name
-from workers.passes import Pass
 from workers.probe import Interrupted, Probe
+from workers.probe.passes import Pass
 from workers.tasks import recording_for
 
 # Parameters that make a method cheap here; the others run with their defaults.

@@ -20,8 +20,8 @@ from tests.unit.workers.networks import (
     vision_transformer,
 )
 from workers.methods.grad_cam import METHOD, GradCamParams
-from workers.passes import Pass, Recording
 from workers.probe import Probe
+from workers.probe.passes import Pass, Recording
 
 TARGETS = [1, 7]
 

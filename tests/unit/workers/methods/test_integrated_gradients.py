@@ -11,8 +11,8 @@ import workers
 from tests.unit.workers.networks import Linear, Smooth, resnet18, seeded, squeezenet
 from workers.declare import Relevance
 from workers.methods.integrated_gradients import METHOD, IntegratedGradientsParams
-from workers.passes import Pass
 from workers.probe import Probe
+from workers.probe.passes import Pass
 
 TARGETS = [1, 7]
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 import workers
 from tests.unit.workers.networks import Linear, Pooled, resnet18, seeded
 from workers.methods.occlusion import METHOD, OcclusionParams
-from workers.passes import Pass
 from workers.probe import Probe
+from workers.probe.passes import Pass
 
 TARGETS = [1, 7]
 

@@ -1,0 +1,67 @@
+"""One child process as its parent sees it: started, spoken to, killed and reaped."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from asyncio.subprocess import Process
+from collections.abc import Sequence
+from contextlib import suppress
+
+from jobs.lifeline import die_with_parent
+from workers.pipe import Abandoned, Answers, Cancel, ParentEnd, Progress, Ready, Work
+
+
+class Child:
+    """A process that computes; it is told by frames what to do, and can be killed at any time."""
+
+    def __init__(self, process: Process, pipe: ParentEnd) -> None:
+        self._process = process
+        self._pipe = pipe
+
+    @classmethod
+    async def start(cls, command: Sequence[str]) -> Child:
+        """Run `command --fd N`, where N is the child's end of a fresh socket pair.
+
+        The child dies with this thread, and Ctrl-C does not reach it.
+        """
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *command,
+                    "--fd",
+                    str(theirs.fileno()),
+                    pass_fds=(theirs.fileno(),),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    start_new_session=True,
+                    preexec_fn=die_with_parent,
+                )
+            except BaseException:
+                ours.close()
+                raise
+        return cls(process, await ParentEnd.over(ours))
+
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
+    async def send(self, message: Work | Cancel, blobs: Sequence[bytes] = ()) -> None:
+        """Hand one frame over; raises PipeBrokenError when the child is gone."""
+        await self._pipe.send(message, blobs)
+
+    async def receive(self) -> tuple[Ready | Progress | Answers | Abandoned, list[bytes]]:
+        """The child's next frame; raises PipeBrokenError when there will be none."""
+        return await self._pipe.receive()
+
+    def kill(self) -> None:
+        """End the process at once, whatever it is doing."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def end(self) -> int:
+        """Kill the process if it still runs, reap it and close the pipe; returns its exit status."""
+        self.kill()
+        self._pipe.close()
+        return await self._process.wait()

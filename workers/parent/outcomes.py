@@ -1,0 +1,112 @@
+"""What becomes of claims in Redis: answers are committed, failures are told, crashes are counted."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+
+from jobs.errors import (
+    DeadlineExceeded,
+    Failure,
+    ImageGone,
+    InternalError,
+    JobFailed,
+    OutOfMemory,
+    Unavailable,
+    WorkerCrashed,
+)
+from jobs.job import Job
+from jobs.queue import Claim, JobQueue
+from jobs.result import Outcome, Result
+from jobs.store import JobStore
+from workers.logs import fields
+from workers.parent.retries import persist
+from workers.pipe import Answers
+
+MAX_CRASHES = 3
+LETTERS = frozenset(error.code for error in (WorkerCrashed, DeadlineExceeded, InternalError, OutOfMemory))
+
+Answer = tuple[Claim, Result, Mapping[int, bytes]]
+
+_logger = logging.getLogger(__name__)
+
+
+class Outcomes:
+    """Writes to Redis, and goes on trying while Redis is away; claims lost meanwhile are refused."""
+
+    def __init__(self, queue: JobQueue, store: JobStore) -> None:
+        self._queue = queue
+        self._store = store
+
+    async def fetch(self, claims: Sequence[Claim]) -> list[tuple[Claim, bytes]]:
+        """The claims with their pixels, in one round trip; jobs whose image is gone fail and are left out."""
+        images = list(dict.fromkeys(claim.job.image.key for claim in claims))
+        pixels = await persist(partial(self._store.pixels_of, images), "fetch pixels")
+        for claim in claims:
+            if claim.job.image.key not in pixels:
+                await self.fail(claim, ImageGone("The image was no longer stored when its turn came."))
+        return [(claim, pixels[claim.job.image.key]) for claim in claims if claim.job.image.key in pixels]
+
+    async def start(self, claims: Sequence[Claim]) -> list[Claim]:
+        """Mark claims as running; returns those that were lost."""
+        started = await persist(partial(self._queue.start, claims), "start")
+        return [claim for claim in claims if claim not in started]
+
+    async def settle(self, claims: Sequence[Claim], answers: Answers, blobs: Sequence[bytes]) -> None:
+        """Commit the results of a batch in one round trip, and fail those jobs that have none."""
+        by_id = {claim.job.id: claim for claim in claims}
+        results: list[Answer] = []
+        for outcome, maps in _pair(answers, blobs):
+            claim = by_id.get(outcome.id)
+            if claim is None:
+                continue
+            if outcome.result is not None:
+                results.append((claim, outcome.result, maps))
+            else:
+                await self._tell(claim, outcome.failure or _unanswered(claim.job))
+        await self._commit(results)
+
+    async def crashed(self, claim: Claim, *, hung: bool, deadline_seconds: float) -> bool:
+        """Judge a job that was alone when its child ended; True when it may run once more."""
+        if hung:
+            await self.fail(claim, DeadlineExceeded(f"The job ran longer than {deadline_seconds:g} s."))
+            return False
+        crashes = await persist(partial(self._queue.crash, claim), "crash")
+        if crashes >= MAX_CRASHES:
+            await self.fail(claim, WorkerCrashed(f"The job took its worker down {crashes} times."))
+        return 0 < crashes < MAX_CRASHES
+
+    async def fail(self, claim: Claim, error: JobFailed) -> None:
+        """End a job with an error."""
+        await self._tell(claim, Failure.of(error))
+
+    async def report(self, claims: Iterable[Claim], fraction: float) -> None:
+        """Tell how far running jobs are, if Redis can be told now."""
+        with suppress(Unavailable):
+            for claim in claims:
+                await self._queue.report(claim, fraction)
+
+    async def _commit(self, results: Sequence[Answer]) -> None:
+        if not results:
+            return
+        accepted = await persist(partial(self._queue.commit, results), "commit")
+        for (claim, _, _), done in zip(results, accepted, strict=True):
+            if not done:
+                _logger.warning("commit refused: the lease was lost", extra=fields(job=claim.job.id))
+
+    async def _tell(self, claim: Claim, failure: Failure) -> None:
+        letter = failure.code in LETTERS
+        told = await persist(partial(self._queue.fail, claim, failure, dead_letter=letter), "fail")
+        _logger.warning("job failed", extra=fields(job=claim.job.id, code=failure.code, told=told))
+
+
+def _pair(answers: Answers, blobs: Sequence[bytes]) -> Iterable[tuple[Outcome, dict[int, bytes]]]:
+    rest = iter(blobs)
+    for outcome, targets in zip(answers.outcomes, answers.maps, strict=True):
+        yield outcome, {target: next(rest) for target in targets}
+
+
+def _unanswered(job: Job) -> Failure:
+    return Failure.of(InternalError(f"The method {job.method.name} ended without a result."))

@@ -1,0 +1,5 @@
+"""One network, one batch, one pass that everyone shares: the only road from a method to a model."""
+
+from workers.probe.rows import Checkpoint, Interrupted, PathGradients, Perturb, Probe
+
+__all__ = ["Checkpoint", "Interrupted", "PathGradients", "Perturb", "Probe"]

@@ -1,0 +1,172 @@
+"""One forward of one network over one batch of images, and the backward passes that start from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from jobs.errors import NotExplainable
+from workers.probe.hooks import watching
+from workers.probe.layers import Layer, Layers, layers_of
+
+INPUT = ""  # the name of the input among the recorded points; the network itself has it among modules
+
+Pair = tuple[int, int]  # image index, target class
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a pass must remember: outputs of layers, whether with gradients, and gradients of the input."""
+
+    layers: tuple[Layer, ...] = ()
+    layer_gradients: bool = False
+    input_gradients: bool = False
+
+
+class Pass:
+    """A network in evaluation mode and a batch of N images; one forward, kept, and gradients kept by pair.
+
+    The forward is recorded by autograd only from the earliest point whose gradients are wanted: below it
+    nothing is kept. Gradients are asked of these points alone, so none of parameters is ever computed, and
+    no module, parameter or mode of the network is touched.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        images: Tensor,
+        recording: Recording | None = None,
+        *,
+        default_layer: str | None = None,
+        black: Tensor | None = None,
+        white: Tensor | None = None,
+    ) -> None:
+        """`images` is (N, C, H, W) in the model's units; `black` and `white` broadcast to (N, C, 1, 1).
+
+        Without them the darkest and the brightest value of each image stand in.
+        """
+        if any(module.training for module in network.modules()):
+            raise NotExplainable("the network is in training mode; call eval() on it first")
+        like = next(network.parameters(), images)
+        self.network = network
+        images = images.clone() if images.is_inference() else images.detach()
+        self._inputs = images.to(device=like.device, dtype=like.dtype)
+        self.images = self._inputs.to(working_dtype(like.dtype))
+        self.recording = recording or Recording()
+        self.black = self._per_image(self.images.amin((1, 2, 3)) if black is None else black)
+        self.white = self._per_image(self.images.amax((1, 2, 3)) if white is None else white)
+        self._default_layer = default_layer
+        self._points: dict[str, Tensor] = {}
+        self._gradients: dict[tuple[str, Pair], Tensor] = {}
+
+    @property
+    def layers(self) -> Layers:
+        """The layers that can be read."""
+        return layers_of(self.network, self._inputs)
+
+    def layer(self, name: str | None, *, gradients: bool = False) -> Layer:
+        """The layer of a name, or the default one. Raises NotExplainable naming the field `layer`."""
+        return self.layers.resolve(name if name is not None else self._default_layer, gradients=gradients)
+
+    @property
+    def logits(self) -> Tensor:
+        """(N, K)."""
+        return self._recorded_logits.detach().to(self.images.dtype)
+
+    def activations(self, layer: Layer) -> Tensor:
+        """(N, C, h, w), as the layer returned them, whatever is done to them in place afterwards."""
+        return layer.layout.to_maps(self._point(layer.path).detach().to(self.images.dtype))
+
+    def gradients(self, layer: Layer | None, pairs: Sequence[Pair]) -> Tensor:
+        """(P, C, h, w): for each pair the gradient of its logit at a layer, or at the input for None."""
+        path = INPUT if layer is None else layer.path
+        self._point(path)
+        for together in _rounds([pair for pair in pairs if (path, pair) not in self._gradients]):
+            self._backward(path, together)
+        gradients = torch.stack([self._gradients[path, pair] for pair in pairs]).to(self.images.dtype)
+        return gradients if layer is None else layer.layout.to_maps(gradients)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(n, K) of any inputs (n, C, H, W), in the network's own dtype; recorded if grad mode is on."""
+        logits = self.network(inputs.to(self._inputs.dtype))
+        if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(inputs):
+            found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise NotExplainable(f"the network must return logits of shape (N, classes), it returned {found}")
+        return logits
+
+    @cached_property
+    def _recorded_logits(self) -> Tensor:
+        recording = self.recording
+        modules = {layer.path: self.network.get_submodule(layer.path) for layer in recording.layers}
+        inputs = self._inputs
+        with (
+            torch.inference_mode(False),
+            torch.set_grad_enabled(recording.input_gradients),
+            watching(modules, self._record),
+        ):
+            if recording.input_gradients:
+                self._points[INPUT] = inputs = inputs.clone().requires_grad_()
+                inputs = inputs.clone()  # a first layer that works in place must not touch the leaf
+            return self.forward(inputs)
+
+    def _record(self, path: str, output: object) -> Tensor | None:
+        """Keeps the output and hands on a copy, which later layers may change in place.
+
+        The first recorded layer becomes the leaf of the graph and switches recording on.
+        """
+        if not isinstance(output, Tensor):  # the trial of the layers saw a tensor
+            raise NotExplainable(f"{path!r} returned {type(output).__name__} instead of a tensor")
+        if not self.recording.layer_gradients:
+            self._points[path] = output.detach().clone()
+            return None
+        self._points.pop(path, None)  # called again: the last call counts
+        self._points[path] = output if output.requires_grad else output.detach().requires_grad_()
+        torch.set_grad_enabled(True)
+        return self._points[path].clone()
+
+    def _point(self, path: str) -> Tensor:
+        _ = self._recorded_logits
+        if path not in self._points:
+            raise LookupError(f"{path or 'the input'!r} was not recorded: the method must declare its needs")
+        return self._points[path]
+
+    def _backward(self, path: str, pairs: Sequence[Pair]) -> None:
+        """One backward pass for pairs of distinct images; keeps the gradients of `path` and all above it."""
+        names = list(self._points)
+        names = names[names.index(path) :]
+        images, targets = zip(*pairs, strict=True)
+        if not self._recorded_logits.requires_grad:
+            raise NotExplainable(f"no gradient leads from the logits to {path or 'the input'!r}")
+        points = [self._points[name] for name in names]
+        with torch.inference_mode(False), torch.enable_grad():
+            score = self._recorded_logits[list(images), list(targets)].sum()
+            found = torch.autograd.grad(score, points, retain_graph=True, allow_unused=True)
+        for name, point, gradient in zip(names, points, found, strict=True):
+            filled = torch.zeros_like(point) if gradient is None else gradient
+            self._gradients.update({(name, pair): filled[pair[0]] for pair in pairs})
+
+    def _per_image(self, bound: Tensor) -> Tensor:
+        bound = bound.to(self.images).reshape(*bound.shape[:2], *(1,) * (4 - min(bound.dim(), 2)))
+        return bound.expand(len(self.images), self.images.shape[1], 1, 1)
+
+
+def working_dtype(dtype: torch.dtype) -> torch.dtype:
+    """The dtype in which results are added up: float32, or float64 for a float64 network."""
+    return torch.promote_types(dtype, torch.float32)
+
+
+def _rounds(pairs: Sequence[Pair]) -> list[list[Pair]]:
+    """Pairs in as few lists as possible, each with any image at most once; equal pairs count once."""
+    rounds: list[list[Pair]] = []
+    taken: dict[int, int] = {}
+    for pair in dict.fromkeys(pairs):
+        number = taken.get(pair[0], 0)
+        taken[pair[0]] = number + 1
+        if number == len(rounds):
+            rounds.append([])
+        rounds[number].append(pair)
+    return rounds

@@ -1,0 +1,214 @@
+"""The only road from a method to the network: rows of images with targets, on a pass that all share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from workers.probe.layers import Layer
+from workers.probe.passes import Pair, Pass
+
+Perturb = Callable[[slice, Tensor], Tensor]  # (images, steps) -> (n, s, C, H, W)
+Checkpoint = Callable[[float], None]
+
+
+class Interrupted(Exception):
+    """A checkpoint raises it: the batch was cancelled or ran out of time, and nothing of it is kept."""
+
+
+@dataclass(frozen=True)
+class PathGradients:
+    """Gradients (r, s, C, H, W) of some rows (r,) at some steps."""
+
+    rows: Tensor
+    steps: slice
+    values: Tensor
+
+
+class Probe:
+    """R rows, each one image with one target and one seed, on a shared `Pass`.
+
+    Methods see `images`, the S distinct images of these rows (an image that is asked for with two seeds
+    counts twice); everything that does not depend on the target is computed once for each of them.
+    """
+
+    def __init__(
+        self,
+        shared: Pass,
+        image_of_row: Sequence[int],
+        targets: Sequence[int],
+        *,
+        seeds: Sequence[int] | None = None,
+        chunk_rows: int = 32,
+        checkpoint: Checkpoint = lambda _: None,
+    ) -> None:
+        """`image_of_row` indexes the images of the pass; at most `chunk_rows` inputs go into one forward.
+
+        `checkpoint(fraction)` is called between chunks and may raise `Interrupted`.
+        """
+        self._shared = shared
+        self._pairs: list[Pair] = list(zip(image_of_row, targets, strict=True))
+        self.seeds = tuple(seeds) if seeds is not None else (0,) * len(self._pairs)
+        self._chunk_rows, self._checkpoint = chunk_rows, checkpoint
+        keys = list(zip(image_of_row, self.seeds, strict=True))
+        order = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+        self._sources = torch.tensor([image for image, _ in order], device=self._device)
+        self.image_of_row = torch.tensor([order[key] for key in keys], device=self._device)
+        self.targets = torch.tensor(list(targets), device=self._device)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def rows(self, subset: Tensor) -> Probe:
+        """The same pass seen by some of the rows only; `subset` holds their indices (r,)."""
+        chosen = subset.tolist()
+        return Probe(
+            self._shared,
+            [self._pairs[row][0] for row in chosen],
+            [self._pairs[row][1] for row in chosen],
+            seeds=[self.seeds[row] for row in chosen],
+            chunk_rows=self._chunk_rows,
+            checkpoint=self._checkpoint,
+        )
+
+    @property
+    def images(self) -> Tensor:
+        """(S, C, H, W), in the model's units."""
+        return self._shared.images[self._sources]
+
+    @property
+    def black(self) -> Tensor:
+        """(S, C, 1, 1), black in the model's units."""
+        return self._shared.black[self._sources]
+
+    @property
+    def white(self) -> Tensor:
+        """(S, C, 1, 1), white in the model's units."""
+        return self._shared.white[self._sources]
+
+    @property
+    def inputs(self) -> Tensor:
+        """(R, C, H, W), the image of each row."""
+        return self.images[self.image_of_row]
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width of the images."""
+        return self._shared.images.shape[2], self._shared.images.shape[3]
+
+    @property
+    def logits(self) -> Tensor:
+        """(S, K)."""
+        return self._shared.logits[self._sources]
+
+    @property
+    def target_logits(self) -> Tensor:
+        """(R,), the logit of each row's target."""
+        return self.logits[self.image_of_row, self.targets]
+
+    @property
+    def target_probabilities(self) -> Tensor:
+        """(R,), the probability after softmax of each row's target."""
+        return self.logits.softmax(dim=1)[self.image_of_row, self.targets]
+
+    def layer(self, name: str | None = None) -> Layer:
+        """The layer of a dotted path, or the default one. Raises NotExplainable naming the field `layer`."""
+        return self._shared.layer(name)
+
+    def activations(self, layer: Layer) -> Tensor:
+        """(R, C, h, w), the output of a layer on its grid."""
+        return self._shared.activations(layer)[self._sources[self.image_of_row]]
+
+    def gradients(self, layer: Layer) -> Tensor:
+        """(R, C, h, w), the gradient of each row's logit at the output of a layer."""
+        self._checkpoint(0.0)
+        return self._shared.gradients(layer, self._pairs)
+
+    def input_gradients(self) -> Tensor:
+        """(R, C, H, W), the gradient of each row's logit at its image."""
+        self._checkpoint(0.0)
+        return self._shared.gradients(None, self._pairs)
+
+    def scores(
+        self, perturb: Perturb, count: int, *, output: Literal["logit", "probability"] = "logit"
+    ) -> Tensor:
+        """(R, count): what each row's target gets for `count` changed versions of its image.
+
+        `perturb(images, steps)` makes the versions `steps` (s,) of `self.images[images]`: (n, s, C, H, W).
+        Every target of an image is read from the same forwards.
+        """
+        result = self._shared.images.new_zeros(len(self), count)
+        for images, steps in self._chunks(count):
+            with torch.no_grad():
+                logits = self._forward(perturb, images, steps)
+            answers = logits.softmax(dim=2) if output == "probability" else logits
+            rows = self._rows_of(images)
+            result[rows, steps] = answers[self.image_of_row[rows] - images.start, :, self.targets[rows]]
+        return result
+
+    def gradients_at(self, points: Perturb, count: int) -> Iterator[PathGradients]:
+        """The gradients of each row's logit at `count` points of its own, part by part.
+
+        `points(images, steps)` makes the points `steps` (s,) of `self.images[images]`: (n, s, C, H, W).
+        Rows that differ in the target only share the forwards; the parts of a row come in order of steps.
+        """
+        for images, steps in self._chunks(count):
+            with torch.inference_mode(False), torch.no_grad():
+                at = points(images, torch.arange(steps.start, steps.stop, device=self._device)).detach()
+            with torch.inference_mode(False), torch.enable_grad():
+                leaf = at.flatten(0, 1).requires_grad_()
+                logits = self._shared.forward(leaf.clone()).view(*at.shape[:2], -1)
+            for rows in self._rows_by_target(images):
+                chosen = self.image_of_row[rows] - images.start
+                with torch.inference_mode(False), torch.enable_grad():
+                    score = logits[chosen, :, self.targets[rows]].sum()
+                    gradients = torch.autograd.grad(score, leaf, retain_graph=True)[0]
+                yield PathGradients(rows, steps, gradients.view_as(at)[chosen])
+
+    def generator(self, row: int) -> torch.Generator:
+        """A fresh source of noise for a row, on the CPU so that every device sees the same; by seed alone."""
+        return torch.Generator().manual_seed(self.seeds[row])
+
+    @property
+    def _device(self) -> torch.device:
+        return self._shared.images.device
+
+    def _forward(self, perturb: Perturb, images: slice, steps: slice) -> Tensor:
+        inputs = perturb(images, torch.arange(steps.start, steps.stop, device=self._device))
+        logits = self._shared.forward(inputs.flatten(0, 1)).to(self._shared.images.dtype)
+        return logits.view(*inputs.shape[:2], -1)
+
+    def _chunks(self, count: int) -> Iterator[tuple[slice, slice]]:
+        """Blocks of images and steps that hold at most `chunk_rows` inputs, steps running faster."""
+        n_images = len(self._sources)
+        per_image = min(count, self._chunk_rows)
+        per_chunk = max(1, self._chunk_rows // count)
+        done, total = 0, n_images * count
+        for first in range(0, n_images, per_chunk):
+            images = slice(first, min(first + per_chunk, n_images))
+            for start in range(0, count, per_image):
+                self._checkpoint(done / total)
+                steps = slice(start, min(start + per_image, count))
+                yield images, steps
+                done += (images.stop - images.start) * (steps.stop - steps.start)
+
+    def _rows_of(self, images: slice) -> Tensor:
+        inside: Tensor = (self.image_of_row >= images.start) & (self.image_of_row < images.stop)
+        return inside.nonzero().flatten()
+
+    def _rows_by_target(self, images: slice) -> list[Tensor]:
+        """The rows of some images in groups, each with any image at most once."""
+        groups: list[list[int]] = []
+        seen: dict[int, int] = {}
+        image_of_row = self.image_of_row.tolist()
+        for row in self._rows_of(images).tolist():
+            number = seen.get(image_of_row[row], 0)
+            seen[image_of_row[row]] = number + 1
+            if number == len(groups):
+                groups.append([])
+            groups[number].append(row)
+        return [torch.tensor(group, device=self._device) for group in groups]
