@@ -16,7 +16,6 @@ from app.access import Access, check_address, server_secret
 from app.contract import describe
 from app.documents import PREFIX
 from app.errors import add_error_handlers
-from app.formats import UploadLimits
 from app.gate import PUBLIC, Gate
 from app.menu import Menu
 from app.pictures import Gallery
@@ -26,7 +25,8 @@ from app.services import Services
 from app.settings import ApiSettings
 from app.submissions import Desk
 from app.telemetry import Meter, Telemetry
-from app.uploads import Decoder
+from app.uploads.decoder import Decoder
+from app.uploads.formats import UploadLimits
 from app.waiting import Lookout
 from jobs.catalogue import load_catalogue
 from jobs.changes import Changes

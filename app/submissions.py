@@ -13,7 +13,7 @@ from app.errors import invalid, problems_of
 from app.menu import Menu
 from app.requests import Fields, Submission
 from app.schemas import Asked, BatchFields, ExplanationFields, Spec
-from app.uploads import Decoded, Decoder
+from app.uploads.decoder import Decoded, Decoder
 from jobs.catalogue import ModelCard
 from jobs.errors import Problem, Refused
 from jobs.fingerprint import image_key, job_id, pixels_digest

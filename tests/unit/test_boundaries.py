@@ -84,7 +84,7 @@ def test_a_fresh_process_loads_only_what_its_room_owns(modules: str, unwanted: s
 @pytest.mark.parametrize(
     ("extra", "modules", "command"),
     [
-        ("api", "app.main,app.server,app.decoding", "api"),
+        ("api", "app.main,app.server,app.uploads.decoding", "api"),
         ("api", "app.access", "keys"),
         ("worker", "workers.main,workers.device", "worker"),
     ],
