@@ -106,11 +106,16 @@ def revoke_key(path: Path, key_id: str) -> ApiKey:
 
 
 def check_address(host: str, keys_file: Path | None) -> None:
-    """Raise `InvalidRequest` when a server without keys would listen beyond this machine.
+    """Raise `InvalidRequest` when a server without keys would listen beyond this machine, or has no file.
 
-    Keys that cannot be read raise OSError or ValidationError.
+    A file of keys that cannot be read raises OSError or ValidationError.
     """
     if keys_file is not None:
+        if not keys_file.exists():
+            raise InvalidRequest(
+                f"There is no file of API keys at {keys_file}; `rationale keys create` makes one.",
+                problems=(Problem(field="keys_file", message="must exist"),),
+            )
         list_keys(keys_file)
     elif not is_loopback(host):
         raise InvalidRequest(

@@ -202,9 +202,9 @@ class Live(BaseModel):
 
 
 class Ready(BaseModel):
-    """The service can take work; what differs between its parts is named."""
+    """The API can accept jobs and serve results; what differs between the workers is named."""
 
-    status: Literal["ready"] = "ready"
+    status: Literal["ready", "no-workers"]
     workers: int
     models: dict[str, int] = Field(description="Live workers by model id.")
     catalogue_digest: str

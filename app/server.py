@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from types import FrameType
 
 import httpx
@@ -25,10 +26,12 @@ def run_api(
     *,
     beside: tuple[Callable[[], Awaitable[None]], ...] = (),
     ready: Callable[[str], None],
+    with_models: bool = False,
 ) -> None:
     """Serve until SIGINT or SIGTERM, which end the call by `SystemExit`; port 0 takes a free one.
 
-    `beside` runs in the same loop; `ready` gets the address once `/readyz` says yes.
+    `beside` runs in the same loop; `ready` gets the address once the API is ready, or `with_models` once a
+    worker serves one.
     Raises OSError when the address cannot be taken.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -37,14 +40,14 @@ def run_api(
         socket.create_server((settings.host, settings.port), backlog=1024) as listener,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        runner.run(_run(settings, listener, beside, ready))
+        announce = partial(_announce, _address(listener), ready, with_models=with_models)
+        runner.run(_run(settings, listener, (*beside, announce)))
 
 
 async def _run(
     settings: ApiSettings,
     listener: socket.socket,
     beside: tuple[Callable[[], Awaitable[None]], ...],
-    ready: Callable[[str], None],
 ) -> None:
     server = uvicorn.Server(
         uvicorn.Config(
@@ -56,9 +59,7 @@ async def _run(
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )
-    address = _address(listener)
     tasks = [asyncio.ensure_future(run()) for run in beside]
-    tasks.append(asyncio.ensure_future(_announce(address, ready)))
     try:
         await server.serve(sockets=[listener])
     finally:
@@ -66,11 +67,12 @@ async def _run(
             task.cancel()
 
 
-async def _announce(address: str, ready: Callable[[str], None]) -> None:
+async def _announce(address: str, ready: Callable[[str], None], *, with_models: bool) -> None:
     async with httpx.AsyncClient(base_url=address, trust_env=False) as client:
         while True:
             with suppress(httpx.HTTPError):
-                if (await client.get("/readyz")).status_code == httpx.codes.OK:
+                answer = await client.get("/readyz")
+                if answer.is_success and (answer.json()["models"] or not with_models):
                     break
             await asyncio.sleep(POLL_SECONDS)
     ready(address)

@@ -65,6 +65,7 @@ def serve(
                 settings.model_copy(update={"redis_url": redis_url}),
                 beside=(pool.watch,),
                 ready=ready,
+                with_models=True,
             )
         finally:
             pool.stop()

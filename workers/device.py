@@ -152,6 +152,9 @@ def _run(pipe: ChildEnd, options: argparse.Namespace) -> None:
 
     if options.threads:
         torch.set_num_threads(options.threads)
+    # TF32 keeps 10 bits of a number: batches would no longer equal their rows.
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
     repository = Repository(options.models, phantoms=options.phantoms, max_bytes=options.model_bytes)
     serve(pipe, Runner(repository, options.device, chunk_rows=options.chunk_rows), Interrupted)
 

@@ -11,11 +11,9 @@ from app.contract import TEXT, answers, media
 from app.schemas import Live, Ready
 from app.services import Use
 from jobs.catalogue import WorkerCard
-from jobs.errors import Unavailable
 
 router = APIRouter(tags=["health"])
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
-RETRY_SECONDS = 2
 
 
 @router.get(
@@ -30,16 +28,16 @@ async def livez() -> Response:
 
 @router.get(
     "/readyz",
-    summary="Whether Redis answers and a worker lives",
+    summary="Whether Redis answers, and which workers live",
     response_class=Response,
     responses=answers({200: media(json=Ready)}),
 )
 async def readyz(services: Use) -> Response:
-    """Workers whose menu or weights differ from the others' are named: an update is half done."""
-    workers = await services.registry.workers()
-    if not workers:
-        raise Unavailable("No worker is live.", retry_after=RETRY_SECONDS)
-    body = readiness(workers, services.menu.catalogue.digest)
+    """Without a worker the API still accepts jobs and serves results, so it is ready and says `no-workers`.
+
+    Workers whose menu or weights differ from the others' are named: an update is half done.
+    """
+    body = readiness(await services.registry.workers(), services.menu.catalogue.digest)
     return Response(body.model_dump_json(), media_type="application/json")
 
 
@@ -65,6 +63,7 @@ def readiness(workers: Sequence[WorkerCard], catalogue_digest: str) -> Ready:
         for model in worker.models:
             digests[model.id].add(model.digest)
     return Ready(
+        status="ready" if workers else "no-workers",
         workers=len(workers),
         models=Counter(name for worker in workers for name in {model.id for model in worker.models}),
         catalogue_digest=catalogue_digest,

@@ -97,4 +97,4 @@ def test_without_keys_it_listens_on_loopback_only(tmp_path: Path) -> None:
 def _workers(served: Served) -> int:
     found = psutil.Process(served.process.pid).children(recursive=True)
     alive = sum("workers.main" in process.cmdline() for process in found)
-    return alive if httpx.get(f"{served.address}/readyz", trust_env=False).is_success else 0
+    return alive if httpx.get(f"{served.address}/readyz", trust_env=False).json()["models"] else 0

@@ -107,3 +107,10 @@ def test_the_servers_secret_is_made_once(tmp_path: Path) -> None:
     assert server_secret(tmp_path / "data") == first
     assert server_secret(tmp_path / "other") != first
     assert stat.S_IMODE((tmp_path / "data" / "secret").stat().st_mode) == 0o600
+
+
+def test_a_missing_file_of_keys_is_named_with_what_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="rationale keys create") as caught:
+        check_address("127.0.0.1", tmp_path / "none.json")
+
+    assert caught.value.problems[0].field == "keys_file"
