@@ -95,7 +95,7 @@ def test_every_other_address_does(host: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="loopback"):
         check_address(host, None)
     path = tmp_path / "keys.json"
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(InvalidRequest, match="keys create"):
         check_address(host, path)
     create_key(path, name="x", tenant="clinic")
     check_address(host, path)
