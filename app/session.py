@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from jobs.errors import Unavailable
 from jobs.lifeline import start_child
 
 STOP_SECONDS = 30.0
+QUIET = {"RATIONALE_LOG_LEVEL": "warning"}
 
 
 @contextmanager
@@ -24,7 +26,7 @@ def private_service(options: Sequence[str] = ()) -> Iterator[str]:
     """
     with tempfile.TemporaryDirectory(prefix="rationale-") as data_dir:
         words = [sys.executable, "-m", "app.cli", "serve", "--port", "0", "--data-dir", data_dir, *options]
-        process = start_child(words, stdout=subprocess.PIPE)
+        process = start_child(words, environment=os.environ | QUIET, stdout=subprocess.PIPE)
         try:
             yield _address(process)
         finally:

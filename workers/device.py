@@ -99,7 +99,7 @@ def main() -> None:
     options = _options()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent decides when this process ends
-    log_as_json()
+    log_as_json(options.log_level)
     pipe = ChildEnd(socket.socket(fileno=options.fd))
     try:
         _run(pipe, options)
@@ -168,6 +168,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--chunk-rows", type=int, default=32)
     parser.add_argument("--model-bytes", type=int, default=0)
+    parser.add_argument("--log-level", default="info")
     return parser.parse_args()
 
 

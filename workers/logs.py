@@ -25,11 +25,11 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def log_as_json(level: int = logging.INFO) -> None:
-    """Send every log line of this process to its standard error."""
+def log_as_json(level: str) -> None:
+    """Send the log lines of this process from a level on (`info`, `warning`, …) to its standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 
 def fields(**values: object) -> dict[str, dict[str, object]]:

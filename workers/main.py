@@ -30,7 +30,7 @@ def main() -> None:
         settings = WorkerSettings()
     except ValidationError as error:
         sys.exit(f"The settings of the worker are wrong.\n{error}")
-    log_as_json()
+    log_as_json(settings.log_level)
     reasons: list[str] = []
     try:
         asyncio.run(run(settings))
@@ -80,6 +80,8 @@ def child_command(settings: WorkerSettings) -> tuple[str, ...]:
         str(settings.chunk_rows),
         "--model-bytes",
         str(settings.model_bytes),
+        "--log-level",
+        settings.log_level,
         *models,
     )
 

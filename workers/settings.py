@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -37,6 +38,9 @@ class WorkerSettings(BaseSettings):
     )
     lease_seconds: float = Field(6.0, ge=1.0, le=60.0, description="How long a silent worker keeps its jobs.")
     job_deadline_seconds: float = Field(600.0, gt=0.0, description="A batch that runs longer is killed.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least that is worth a log line."
+    )
     worker_id: str = Field(
         default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
         pattern=r"^[A-Za-z0-9._-]{1,128}$",

@@ -45,7 +45,8 @@ def test_it_explains_with_a_running_service(address: str, picture: Path, tmp_pat
     )
 
     assert "nodule" in printed
-    assert Image.open(overlay).size == (96, 96)
+    with Image.open(overlay) as drawn:
+        assert drawn.size == (96, 96)
     assert np.load(values).shape == (96, 96)
 
 
