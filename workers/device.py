@@ -62,8 +62,10 @@ class Inbox:
         return self._closed or self._cancelled[work.batch].issuperset(job.id for job in work.jobs)
 
     def forget(self, work: Work) -> None:
-        """The batch is over."""
-        self._cancelled.pop(work.batch, None)
+        """The batch is over, and those before it; what was cancelled too late goes with them."""
+        for batch in tuple(self._cancelled):
+            if batch <= work.batch:
+                del self._cancelled[batch]
 
     def _read(self) -> None:
         try:
@@ -74,6 +76,8 @@ class Inbox:
                 else:
                     self._cancelled[message.batch].update(message.jobs)
         except PipeBrokenError:
+            pass
+        finally:  # whatever it was: without this thread the process would hang
             self._closed = True
             self._work.put(None)
 

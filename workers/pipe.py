@@ -102,10 +102,13 @@ class ChildEnd:
             raise PipeBrokenError(str(error)) from error
 
     def receive(self) -> tuple[Work | Cancel, list[bytes]]:
-        """The next frame; raises PipeBrokenError at the end of the stream."""
+        """The next frame; raises PipeBrokenError at the end of the stream and for what is no frame."""
         n_header, n_blobs = _counts(self._read(_COUNTS.size))
         lengths = struct.unpack(f"<{n_blobs}I", self._read(4 * n_blobs))
-        message = _DOWN.validate_json(self._read(n_header))
+        try:
+            message = _DOWN.validate_json(self._read(n_header))
+        except ValueError as error:
+            raise PipeBrokenError(str(error)) from error
         return message, [self._read(length) for length in lengths]
 
     def close(self) -> None:
@@ -135,14 +138,19 @@ class ParentEnd:
         """Take over a connected socket."""
         return cls(*await asyncio.open_connection(sock=connection, limit=STREAM_LIMIT_BYTES))
 
-    async def send(self, message: Work | Cancel, blobs: Sequence[bytes] = ()) -> None:
-        """Write one frame; raises PipeBrokenError when the child is gone."""
+    async def send(self, message: Work, blobs: Sequence[bytes]) -> None:
+        """Write one frame; returns when the child has read most, raises PipeBrokenError when it is gone."""
         try:
             # One write a frame: frames of two tasks never mix.
             self._writer.write(b"".join([_head(message, blobs), *blobs]))
             await self._writer.drain()
         except OSError as error:
             raise PipeBrokenError(str(error)) from error
+
+    def tell(self, message: Cancel) -> None:
+        """Leave one small frame without waiting; a child that is gone, or reads nothing, does not matter."""
+        if not self._writer.is_closing():
+            self._writer.write(_head(message, ()))
 
     async def receive(self) -> tuple[Ready | Progress | Answers | Abandoned, list[bytes]]:
         """The next frame; raises PipeBrokenError at the end of the stream and for what is no frame."""

@@ -27,6 +27,7 @@ class Child:
         """
         ours, theirs = socket.socketpair()
         with theirs:
+            pipe = await ParentEnd.over(ours)
             try:
                 process = await asyncio.create_subprocess_exec(
                     *command,
@@ -38,18 +39,22 @@ class Child:
                     preexec_fn=die_with_parent,
                 )
             except BaseException:
-                ours.close()
+                pipe.close()
                 raise
-        return cls(process, await ParentEnd.over(ours))
+        return cls(process, pipe)
 
     @property
     def pid(self) -> int:
         """Number of the process."""
         return self._process.pid
 
-    async def send(self, message: Work | Cancel, blobs: Sequence[bytes] = ()) -> None:
-        """Hand one frame over; raises PipeBrokenError when the child is gone."""
-        await self._pipe.send(message, blobs)
+    async def send(self, work: Work, blobs: Sequence[bytes]) -> None:
+        """Hand a batch over; raises PipeBrokenError when the child is gone."""
+        await self._pipe.send(work, blobs)
+
+    def tell(self, message: Cancel) -> None:
+        """Say something without waiting, even to a child that does not listen."""
+        self._pipe.tell(message)
 
     async def receive(self) -> tuple[Ready | Progress | Answers | Abandoned, list[bytes]]:
         """The child's next frame; raises PipeBrokenError when there will be none."""

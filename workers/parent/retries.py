@@ -37,11 +37,27 @@ class Backoff:
 
 
 async def persist(call: Callable[[], Awaitable[T]], what: str) -> T:
-    """The answer of `call`, repeated for as long as Redis is out of reach."""
+    """The answer of `call`, repeated for as long as Redis is out of reach.
+
+    The client of Redis writes under `asyncio.wait_for`, which on Python 3.11 swallows a cancellation that
+    comes just then; here it is raised after all, so that no loop outlives its end.
+    """
     backoff = Backoff()
+    cancellations = _cancellations()
     while True:
         try:
-            return await call()
+            answer = await call()
         except Unavailable as error:
             _logger.warning("redis is away", extra=fields(doing=what, detail=error.detail))
             await backoff.wait()
+        else:
+            if _cancellations() == cancellations:
+                return answer
+        if _cancellations() > cancellations:
+            raise asyncio.CancelledError
+
+
+def _cancellations() -> int:
+    """How often this task was asked to end."""
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0

@@ -98,16 +98,22 @@ class Supervisor:
         self.flights.append(flight)
         if len(self.flights) == 1:
             self._arm()
-        await _post(child, *_work(flight.number, opened))
+        try:
+            await child.send(*_work(flight.number, opened))
+        except PipeBrokenError:
+            child.kill()  # `run` notices the end of the pipe and sorts out what was in it
         return True
 
-    async def cancel(self, claims: Sequence[Claim]) -> None:
-        """Tell the child that nobody waits for these jobs."""
+    def cancel(self, claims: Sequence[Claim]) -> None:
+        """Tell the child that nobody waits for these jobs.
+
+        This must not wait: a child that hangs may read nothing, while leases have to be renewed.
+        """
         unwanted = {claim.hold for claim in claims}
         for flight in tuple(self.flights):
             jobs = tuple(claim.job.id for claim in flight.claims if claim.hold in unwanted)
             if jobs and self._child is not None:
-                await _post(self._child, Cancel(batch=flight.number, jobs=jobs))
+                self._child.tell(Cancel(batch=flight.number, jobs=jobs))
 
     async def _welcome(self, child: Child) -> None:
         async with asyncio.timeout(READY_SECONDS):
@@ -159,13 +165,6 @@ class Supervisor:
         if not flights or (hung and flights[0].number != condemned):
             return Crash(None, tuple(flights), hung=hung, was_ready=was_ready)
         return Crash(flights[0], tuple(flights[1:]), hung=hung, was_ready=was_ready)
-
-
-async def _post(child: Child, message: Work | Cancel, blobs: Sequence[bytes] = ()) -> None:
-    try:
-        await child.send(message, blobs)
-    except PipeBrokenError:
-        child.kill()  # `run` notices the end of the pipe and sorts out what was in it
 
 
 def _work(number: int, opened: Sequence[tuple[Claim, bytes]]) -> tuple[Work, list[bytes]]:

@@ -82,7 +82,7 @@ class Worker:
             if self._draining:
                 return
             claims = await persist(self._claim_once, "claim")
-            await self._supervisor.cancel(self._holdings.add(claims))
+            self._supervisor.cancel(self._holdings.add(claims))
             self._touch()
 
     async def _claim_once(self) -> list[Claim]:
@@ -120,7 +120,7 @@ class Worker:
 
     async def _start(self, claims: Sequence[Claim]) -> None:
         lost = await self._outcomes.start(claims)
-        await self._supervisor.cancel(self._let_go(lost))
+        self._supervisor.cancel(self._let_go(lost))
 
     async def _renew(self) -> None:
         while True:
@@ -132,7 +132,7 @@ class Worker:
             gone = self._let_go([claim for claim in claims if claim.job.id in lost])
             if gone:
                 _logger.info("jobs lost or cancelled", extra=fields(jobs=[claim.job.id for claim in gone]))
-                await self._supervisor.cancel(gone)
+                self._supervisor.cancel(gone)
 
     def _on_ready(self, ready: Ready) -> None:
         if not ready.models:
@@ -191,7 +191,7 @@ class Worker:
             async with asyncio.timeout(self._services.queue.lease_seconds):
                 await asyncio.wait(feeding)
                 second = [claim for flight in self._supervisor.flights[1:] for claim in flight.claims]
-                await self._supervisor.cancel(second)
+                self._supervisor.cancel(second)
                 await self._release([*second, *self._holdings.waiting()])
                 while self._supervisor.flights or self._errands:
                     await self._changed.wait()

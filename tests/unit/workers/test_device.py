@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event
@@ -128,8 +129,8 @@ async def test_a_batch_is_abandoned_when_all_its_jobs_are_cancelled(bench: Bench
     one, two = sample_job(), sample_job()
     await bench.parent.send(work(1, one, two), [PIXELS])
 
-    await bench.parent.send(Cancel(batch=1, jobs=(one.id,)))
-    await bench.parent.send(Cancel(batch=1, jobs=(two.id,)))
+    bench.parent.tell(Cancel(batch=1, jobs=(one.id,)))
+    bench.parent.tell(Cancel(batch=1, jobs=(two.id,)))
 
     assert await bench.next() == Abandoned(batch=1)
 
@@ -139,8 +140,8 @@ async def test_a_batch_that_was_cancelled_while_it_waited_is_not_begun(bench: Be
     await bench.parent.send(work(1, one), [PIXELS])
     await wait_until_async(lambda: bench.runner.seen)
     await bench.parent.send(work(2, two), [PIXELS])
-    await bench.parent.send(Cancel(batch=2, jobs=(two.id,)))
-    await bench.parent.send(Cancel(batch=1, jobs=(one.id,)))
+    bench.parent.tell(Cancel(batch=2, jobs=(two.id,)))
+    bench.parent.tell(Cancel(batch=1, jobs=(one.id,)))
 
     assert [await bench.next(), await bench.next()] == [Abandoned(batch=1), Abandoned(batch=2)]
     assert len(bench.runner.seen) == 1
@@ -149,10 +150,50 @@ async def test_a_batch_that_was_cancelled_while_it_waited_is_not_begun(bench: Be
 async def test_one_wanted_job_keeps_its_batch_going(bench: Bench) -> None:
     wanted, other = sample_job(), sample_job()
     await bench.parent.send(work(1, wanted, other), [PIXELS])
-    await bench.parent.send(Cancel(batch=1, jobs=(other.id,)))
+    bench.parent.tell(Cancel(batch=1, jobs=(other.id,)))
     bench.runner.go.set()
 
     assert isinstance(await bench.next(), Answers)
+
+
+async def test_a_cancel_that_comes_too_late_is_not_kept(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[int] = []
+    forget = device.Inbox.forget
+
+    def count(inbox: device.Inbox, work: Work) -> None:
+        forget(inbox, work)
+        kept.append(len(inbox._cancelled))
+
+    monkeypatch.setattr(device.Inbox, "forget", count)
+    bench.runner.go.set()
+    for number in (1, 2, 3):
+        job = sample_job()
+        await bench.parent.send(work(number, job), [PIXELS])
+        assert isinstance(await bench.next(), Answers)
+        bench.parent.tell(Cancel(batch=number, jobs=(job.id,)))
+    await bench.parent.send(work(4, sample_job()), [PIXELS])
+    await bench.next()
+
+    await wait_until_async(lambda: len(kept) == 4)
+    assert kept[-1] == 0
+
+
+async def test_a_child_that_cannot_read_its_pipe_ends(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    seen: list[type[BaseException]] = []
+    monkeypatch.setattr(threading, "excepthook", lambda hook: seen.append(hook.exc_type))
+    await bench.parent.send(work(1, sample_job()), [PIXELS])
+    await wait_until_async(lambda: bench.runner.seen)
+    monkeypatch.setattr(ChildEnd, "receive", fail)
+    bench.parent.tell(Cancel(batch=7, jobs=()))
+
+    assert await bench.next() == Abandoned(batch=1)
+    await asyncio.wait_for(bench.loop, 5)
+    assert seen == [MemoryError]
 
 
 async def test_the_loop_ends_when_the_parent_goes_even_in_a_batch(bench: Bench) -> None:

@@ -36,7 +36,7 @@ async def test_work_arrives_with_its_pixels(
     work = Work(batch=1, jobs=(sample_job(), sample_job()), images=(0, 0))
 
     await parent.send(work, [PIXELS])
-    await parent.send(Cancel(batch=1, jobs=("x",)))
+    parent.tell(Cancel(batch=1, jobs=("x",)))
 
     assert await asyncio.to_thread(child.receive) == (work, [PIXELS])
     assert await asyncio.to_thread(child.receive) == (Cancel(batch=1, jobs=("x",)), [])
@@ -105,19 +105,49 @@ async def test_the_child_notices_that_its_parent_is_gone(
         child.send(Abandoned(batch=1))
 
 
-@pytest.mark.parametrize(
-    "noise",
-    [
-        b"GET / HTTP/1.1\r\n\r\n",
-        struct.pack("<II", 2, 0) + b"{}",
-        struct.pack("<II", 16, 0) + b'{"type":"magic"}',
-        struct.pack("<II", 4, 0) + b"\xff\xfe\x00\x01",
-    ],
-)
-async def test_noise_is_no_frame(pair: tuple[socket.socket, socket.socket], noise: bytes) -> None:
+async def test_a_child_that_reads_nothing_can_still_be_told(
+    pair: tuple[socket.socket, socket.socket], child: ChildEnd
+) -> None:
+    parent = await ParentEnd.over(pair[0])
+    work, pixels = Work(batch=1, jobs=(sample_job(),), images=(0,)), bytes(2**23)
+    sending = asyncio.create_task(parent.send(work, [pixels]))
+    await asyncio.sleep(0)
+
+    parent.tell(Cancel(batch=1, jobs=("x",)))
+
+    assert not sending.done()
+    assert await asyncio.to_thread(child.receive) == (work, [pixels])
+    assert await asyncio.to_thread(child.receive) == (Cancel(batch=1, jobs=("x",)), [])
+    await sending
+    parent.close()
+    parent.tell(Cancel(batch=2, jobs=()))  # nobody hears it, and nothing is said about that
+
+
+NOISE = [
+    b"GET / HTTP/1.1\r\n\r\n",
+    struct.pack("<II", 2, 0) + b"{}",
+    struct.pack("<II", 16, 0) + b'{"type":"magic"}',
+    struct.pack("<II", 4, 0) + b"\xff\xfe\x00\x01",
+]
+
+
+@pytest.mark.parametrize("noise", NOISE)
+async def test_noise_is_no_frame_for_the_parent(
+    pair: tuple[socket.socket, socket.socket], noise: bytes
+) -> None:
     parent = await ParentEnd.over(pair[0])
     pair[1].sendall(noise)
 
     with pytest.raises(PipeBrokenError):
         await parent.receive()
     parent.close()
+
+
+@pytest.mark.parametrize("noise", NOISE)
+def test_noise_is_no_frame_for_the_child(
+    pair: tuple[socket.socket, socket.socket], child: ChildEnd, noise: bytes
+) -> None:
+    pair[0].sendall(noise)
+
+    with pytest.raises(PipeBrokenError):
+        child.receive()

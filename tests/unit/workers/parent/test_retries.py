@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from contextlib import suppress
 
 import pytest
 
@@ -40,6 +41,49 @@ async def test_a_call_is_repeated_until_redis_is_back(
 
     assert hurry == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
     assert len(caplog.records) == 6
+
+
+@pytest.mark.parametrize("outage", [False, True])
+async def test_a_cancellation_that_the_client_swallows_comes_through(
+    hurry: list[float], outage: bool
+) -> None:
+    calling = asyncio.Event()
+
+    async def call() -> str:
+        calling.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        if outage:
+            raise Unavailable("away", retry_after=1)
+        return "done"
+
+    task = asyncio.create_task(persist(call, "renew"))
+    await calling.wait()
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 5)
+
+
+async def test_a_task_that_is_being_cancelled_can_still_clean_up(hurry: list[float]) -> None:
+    released: list[str] = []
+
+    async def call() -> str:
+        return "released"
+
+    async def clean_up() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            released.append(await persist(call, "release"))
+
+    task = asyncio.create_task(clean_up())
+    await asyncio.wait([task], timeout=0)
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert task.cancelled()
+    assert released == ["released"]
 
 
 async def test_other_errors_pass(hurry: list[float]) -> None:
