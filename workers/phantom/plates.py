@@ -46,7 +46,7 @@ def draw_plate(random: Generator, name: str) -> Plate:
     shade, letter = name.split("-")
     glyph = np.array([[dot == "#" for dot in line] for line in _LETTERS[letter]])
     stamped = np.pad(glyph, _BORDER)
-    dark, light = random.uniform(0.08, 0.16), random.uniform(0.84, 0.94)
+    dark, light = random.uniform(0.25, 0.30), random.uniform(0.66, 0.72)
     surface = np.where(stamped == (shade == "dark"), light, dark)
     return Plate(
         row=_corner_place(random, surface.shape[0]),

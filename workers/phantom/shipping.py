@@ -20,7 +20,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 Figures = dict[str, float | int]
 
 
-def ship(recipe: Recipe, network: nn.Module, figures: Figures, folder: Path = WEIGHTS) -> Path:
+def ship(recipe: Recipe, network: nn.Module, figures: Figures, folder: Path) -> Path:
     """Write `<folder>/<id>/weights.safetensors` and `model.toml`; return that folder."""
     home = folder / recipe.id
     home.mkdir(parents=True, exist_ok=True)
