@@ -18,6 +18,8 @@ from jobs import errors
 from jobs.errors import Problem, RationaleError
 
 MEDIA_TYPE = "application/problem+json"
+MAX_PROBLEMS = 100  # of one answer; a request may hold a million mistakes
+MAX_FIELD = 200  # characters of a wrong field's name, as many as are repeated
 
 STATUS: dict[type[RationaleError], int] = {
     errors.RationaleError: 500,
@@ -129,11 +131,15 @@ def problems_of(error: ValidationError, *, prefix: str = "") -> tuple[Problem, .
 
 
 def invalid(problems: Sequence[Problem]) -> errors.InvalidRequest:
-    """One error for all wrong fields of a request, each named once."""
-    first = {problem.field: problem for problem in reversed(problems)}
-    named = tuple(problem for problem in problems if first[problem.field] is problem)
+    """One error for all wrong fields of a request, each named once; beyond a hundred they are counted."""
+    first: dict[str, Problem] = {}
+    for problem in problems:
+        field = problem.field[:MAX_FIELD]
+        first.setdefault(field, Problem(field=field, message=problem.message))
+    named = tuple(first.values())[:MAX_PROBLEMS]
     names = ", ".join(problem.field for problem in named)
-    return errors.InvalidRequest(f"These fields are wrong: {names}.", problems=named)
+    more = f" and {len(first) - len(named)} more" if len(first) > len(named) else ""
+    return errors.InvalidRequest(f"These fields are wrong: {names}{more}.", problems=named)
 
 
 async def _handle(request: Request, error: Exception) -> Response:

@@ -19,7 +19,6 @@ from jobs.errors import InvalidRequest, Problem, TooLarge, UnknownFormat
 
 FORM_BYTES = 1024 * 1024  # what may lie around the image: fields, boundaries, headers
 MAX_PARTS = 64
-MAX_NAME = 64  # of a wrong field's name, as much as is repeated
 LISTS = frozenset({"target", "metrics"})
 JSON_FIELDS = frozenset({"params", "specs"})
 
@@ -108,9 +107,7 @@ async def _read_form(
     finally:
         await form.close()
     for name in files:
-        submission.wrong(
-            name[:MAX_NAME], "is not a field that takes a file; the file's part is named `image`"
-        )
+        submission.wrong(name, "is not a field that takes a file; the file's part is named `image`")
     if any(name == "image" for name, _ in texts):
         submission.wrong("image", "must be a file part, with a filename")
     _check_size(submission.image, limits)
@@ -124,12 +121,13 @@ def _read_json(body: bytes, submission: Submission, known: Collection[str]) -> N
         raise _broken(f"is not readable as JSON: {error}") from None
     if not isinstance(document, dict):
         raise _broken("must be a JSON object")
-    if "image" in document:
-        _take_base64(document.pop("image"), submission)
+    image = document.pop("image", None)
+    if len(body) - (len(image) if isinstance(image, str) else 0) > FORM_BYTES:
+        raise _too_large(FORM_BYTES, what="The fields besides the image", field="body")
+    if image is not None:
+        _take_base64(image, submission)
     for name in sorted(document.keys() - set(known)):
-        submission.wrong(
-            name[:MAX_NAME], f"is not a field of this request; there are: image, {', '.join(known)}"
-        )
+        submission.wrong(name, f"is not a field of this request; there are: image, {', '.join(known)}")
     submission.fields.update({name: document[name] for name in known if name in document})
 
 
@@ -151,7 +149,7 @@ def _take_texts(texts: ImmutableMultiDict[str, str], submission: Submission, kno
         values = texts.getlist(name)
         if name not in known:
             there_are = f"there are: image, {', '.join(known)}"
-            submission.wrong(name[:MAX_NAME], f"is not a field of this request; {there_are}")
+            submission.wrong(name, f"is not a field of this request; {there_are}")
         elif name in submission.fields or (len(values) > 1 and name not in LISTS):
             submission.wrong(name, "is given twice")
         else:
@@ -191,9 +189,9 @@ def _check_size(image: bytes | None, limits: BodyLimits) -> None:
         raise _too_large(limits.image_bytes)
 
 
-def _too_large(limit: int) -> TooLarge:
+def _too_large(limit: int, *, what: str = "The upload", field: str = "image") -> TooLarge:
     message = f"may be at most {limit} bytes long"
-    return TooLarge(f"The upload {message}.", problems=(Problem(field="image", message=message),))
+    return TooLarge(f"{what} {message}.", problems=(Problem(field=field, message=message),))
 
 
 def _broken(message: str) -> InvalidRequest:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, Strict, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, Strict, WithJsonSchema
 
 from jobs.catalogue import MethodCard, MetricCard, ModelCard
 from jobs.errors import Problem
@@ -15,6 +15,7 @@ from jobs.result import MapInfo, Prediction, Provenance, TargetResult, Timings
 
 MAX_TARGETS = 32
 MAX_SPECS = 64
+MAX_METRICS = 32
 MAX_CLASS = 1_000_000
 MAX_LABEL = 256
 MAX_SEED = 2**63 - 1
@@ -57,6 +58,17 @@ def _is_target(target: object) -> bool:
     return isinstance(target, int) and not isinstance(target, bool) and 0 <= target <= MAX_CLASS
 
 
+def at_most(limit: int) -> BeforeValidator:
+    """Counts items before it looks at any, so that a flood of wrong ones is one mistake."""
+
+    def check(items: object) -> object:
+        if isinstance(items, list) and len(items) > limit:
+            raise ValueError(f"may have at most {limit} items")
+        return items
+
+    return BeforeValidator(check)
+
+
 Targets = Annotated[tuple[int | str, ...], PlainValidator(read_targets), WithJsonSchema(TARGET_SCHEMA)]
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -74,7 +86,9 @@ class Spec(Asked):
     target: Targets = ()
     # Any: each method has a schema of its own, in `/api/v1/methods/{name}`.
     params: dict[str, Any] = Field({}, description="Parameters of the method; defaults are filled in.")
-    metrics: tuple[Name, ...] = Field((), max_length=32, description="Trust metrics to compute.")
+    metrics: Annotated[tuple[Name, ...], at_most(MAX_METRICS)] = Field(
+        (), max_length=MAX_METRICS, description="Trust metrics to compute."
+    )
     seed: Annotated[int, Strict()] = Field(0, ge=0, le=MAX_SEED, description="Seed of random draws.")
 
 
@@ -89,7 +103,7 @@ class BatchFields(Asked):
 
     model: Name
     # Any: JSON values.
-    specs: tuple[dict[str, Any], ...] = Field(min_length=1, max_length=MAX_SPECS)
+    specs: Annotated[tuple[dict[str, Any], ...], at_most(MAX_SPECS)] = Field(min_length=1)
 
 
 class Base64Image(Asked):
@@ -224,7 +238,7 @@ def _text_fields() -> dict[str, Any]:  # Any: JSON Schemas
         "method": name,
         "target": {**many, "items": target, "maxItems": MAX_TARGETS},
         "params": {"type": "string", "contentMediaType": "application/json"},
-        "metrics": {**many, "items": name, "maxItems": 32},
+        "metrics": {**many, "items": name, "maxItems": MAX_METRICS},
         "seed": {"type": "integer", "minimum": 0, "maximum": MAX_SEED},
     }
 

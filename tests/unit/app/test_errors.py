@@ -91,3 +91,10 @@ def test_a_field_is_named_once_with_its_first_message() -> None:
     )
     assert [(problem.field, problem.message) for problem in error.problems] == [("a", "1"), ("b", "2")]
     assert "a, b" in error.detail
+
+
+def test_mistakes_beyond_a_hundred_are_counted() -> None:
+    error = invalid([Problem(field=f"{number}" + "x" * 999, message="is wrong") for number in range(130)])
+    assert len(error.problems) == 100
+    assert max(len(problem.field) for problem in error.problems) == 200
+    assert error.detail.endswith("and 30 more.")
