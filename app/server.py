@@ -15,6 +15,7 @@ import uvicorn
 import uvloop
 
 from app.main import create_app
+from app.protocol import BoundedProtocol
 from app.settings import ApiSettings
 
 GRACE_SECONDS = 5
@@ -52,7 +53,7 @@ async def _run(
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(settings),
-            http="httptools",
+            http=BoundedProtocol,
             log_level="warning",
             access_log=False,
             server_header=False,

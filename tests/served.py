@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import uvicorn
 
+from app.protocol import BoundedProtocol
 from tests.api import Stage
 from tests.waiting import wait_until_async
 
@@ -16,7 +17,7 @@ from tests.waiting import wait_until_async
 @asynccontextmanager
 async def served(stage: Stage) -> AsyncIterator[str]:
     """The address at which the app of a stage answers; its lifespan is the stage's."""
-    config = uvicorn.Config(stage.app, lifespan="off", log_level="critical", http="httptools", ws="none")
+    config = uvicorn.Config(stage.app, lifespan="off", log_level="critical", http=BoundedProtocol, ws="none")
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         task = asyncio.create_task(server.serve(sockets=[listener]))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
 from time import process_time
 from typing import Any
 
+import httpx
 import pytest
 
+from app.protocol import MAX_HEAD_BYTES
 from jobs.keys import Keys
 from tests.api import EXPLANATIONS, FORM, Stage, png, staged
+from tests.served import served
 
 IMAGE = base64.b64encode(png()).decode()
 MANY = 50_000
@@ -47,3 +51,22 @@ async def test_fields_besides_the_image_are_bounded(stage: Stage) -> None:
     assert (response.status_code, response.json()["errors"][0]["field"]) == (413, "body")
     large = {**FORM, "image": IMAGE + " " * 1024 * 1024}
     assert (await stage.client.post(EXPLANATIONS, json=large)).status_code == 202
+
+
+@pytest.mark.parametrize("head", [b"GET /livez?", b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX: "])
+async def test_a_head_without_an_end_is_cut_off(stage: Stage, head: bytes) -> None:
+    async with served(stage) as address:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(address.rpartition(":")[2]))
+        writer.write(
+            head + b"x" * MAX_HEAD_BYTES
+        )  # no byte more, or the server hangs up on what it has not read
+        assert (await reader.readline()).split()[1] == b"431"
+        writer.close()
+
+
+async def test_long_bodies_have_heads_of_their_own(stage: Stage) -> None:
+    async with served(stage) as address, httpx.AsyncClient(base_url=address) as client:
+        for _ in range(2):
+            large = {**FORM, "image": IMAGE + " " * 500_000}
+            assert (await client.post(EXPLANATIONS, json=large)).status_code == 202
+            assert (await client.get("/livez", headers={"X": "x" * 30_000})).status_code == 200
