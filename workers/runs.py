@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from jobs.catalogue import Need
 from jobs.errors import InternalError, JobFailed, NotExplainable
 from jobs.job import Job
 from jobs.result import Box, MapInfo
@@ -23,6 +24,8 @@ from workers.reports import Ranking, describe_maps, rank_answers
 from workers.tasks import Task, grouped, make_task, recording_of
 
 T = TypeVar("T")
+
+GRADIENTS = frozenset({Need.LAYER_GRADIENTS, Need.INPUT_GRADIENTS})
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +97,14 @@ class Run:
             white=intake.white,
         )
         self._rankings = rank_answers(shared.logits, self._model.card.labels)
+        shared.expect(
+            [
+                (task.image, target)
+                for task in tasks
+                if task.method.needs & GRADIENTS and self._rankings[task.image].is_finite()
+                for target in self._targets(task)
+            ]
+        )
         groups = grouped(tasks)
         for number, group in enumerate(groups):
             self._explain_group(shared, group, _part(checkpoint, number, len(groups)))

@@ -62,6 +62,7 @@ class Pass:
         self._default_layer = default_layer
         self._points: dict[str, Tensor] = {}
         self._gradients: dict[tuple[str, Pair], Tensor] = {}
+        self._expected: tuple[Pair, ...] = ()
 
     @property
     def layers(self) -> Layers:
@@ -81,12 +82,17 @@ class Pass:
         """(N, C, h, w), as the layer returned them, whatever is done to them in place afterwards."""
         return layer.layout.to_maps(self._point(layer.path).detach().to(self.images.dtype))
 
+    def expect(self, pairs: Sequence[Pair]) -> None:
+        """Gradients of these pairs will be asked for: backward passes of other images bring them along."""
+        self._expected = tuple(pairs)
+
     def gradients(self, layer: Layer | None, pairs: Sequence[Pair]) -> Tensor:
         """(P, C, h, w): for each pair the gradient of its logit at a layer, or at the input for None."""
         path = INPUT if layer is None else layer.path
         self._point(path)
-        for together in _rounds([pair for pair in pairs if (path, pair) not in self._gradients]):
-            self._backward(path, together)
+        for together in _rounds(self._missing(path, pairs)):
+            first, *_ = _rounds([*together, *self._missing(path, self._expected)])
+            self._backward(path, first)
         gradients = torch.stack([self._gradients[path, pair] for pair in pairs]).to(self.images.dtype)
         return gradients if layer is None else layer.layout.to_maps(gradients)
 
@@ -133,6 +139,9 @@ class Pass:
         if path not in self._points:
             raise LookupError(f"{path or 'the input'!r} was not recorded: the method must declare its needs")
         return self._points[path]
+
+    def _missing(self, path: str, pairs: Sequence[Pair]) -> list[Pair]:
+        return [pair for pair in pairs if (path, pair) not in self._gradients]
 
     def _backward(self, path: str, pairs: Sequence[Pair]) -> None:
         """One backward pass for pairs of distinct images; keeps the gradients of `path` and all above it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,7 @@ import torch
 
 from jobs.catalogue import Need
 from jobs.errors import NotExplainable
-from jobs.fingerprint import pixels_digest
-from jobs.job import ImageRef, Job, MethodRef
-from tests.unit.workers.models.folders import write_random
+from jobs.job import Job
 from workers.declare import Relevance
 from workers.methods import METHODS
 from workers.models.repository import Repository
@@ -24,61 +21,6 @@ from workers.probe.passes import Pass
 from workers.runner import Answer, Runner, choose_device
 
 Batch = list[tuple[Job, bytes]]
-
-
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    root: Path = tmp_path_factory.mktemp("models")
-    write_random(root, "owls")
-    write_random(root, "unlabelled", more="pinned = false")
-    path = root / "unlabelled" / "model.toml"
-    path.write_text(path.read_text().replace('"cat", ', ""))
-    return Repository(root, phantoms=False)
-
-
-@pytest.fixture
-def runner(repository: Repository) -> Runner:
-    return Runner(repository, "cpu", chunk_rows=8)
-
-
-@pytest.fixture
-def ask(repository: Repository) -> Callable[..., tuple[Job, bytes]]:
-    """Makes a job about the image of a number."""
-
-    def make(
-        image: int = 0,
-        method: str = "saliency",
-        targets: tuple[int, ...] = (),
-        *,
-        model: str = "owls",
-        version: int = 1,
-        shape: tuple[int, ...] = (70, 90, 3),
-        seed: int = 0,
-        **params: Any,  # Any: parameters of methods
-    ) -> tuple[Job, bytes]:
-        pixels = np.random.default_rng(image).integers(0, 255, shape, dtype=np.uint8).tobytes()
-        digest = pixels_digest(pixels, shape=shape, dtype="uint8")
-        channels = 3 if len(shape) == 3 else 1
-        job = Job(
-            id=f"{image}-{method}-{targets}-{sorted(params)}-{seed}",
-            tenant="clinic",
-            model=next(card.ref for card in repository.cards() if card.id == model),
-            method=MethodRef(name=method, version=version, params=params),
-            image=ImageRef(
-                key="k",
-                digest=digest,
-                height=shape[0],
-                width=shape[1],
-                channels=channels,
-                dtype="uint8",
-                steps=({"step": "decode"},),
-            ),
-            targets=targets,
-            seed=seed,
-        )
-        return job, pixels
-
-    return make
 
 
 def run(runner: Runner, batch: Batch) -> list[Answer]:
@@ -291,6 +233,42 @@ def test_equal_images_pass_through_the_network_once(
     run(runner, [ask(0), ask(0, "grad-cam"), ask(1), ask(0, targets=(0, 1, 2))])
 
     assert made == [2]
+
+
+@pytest.mark.parametrize(
+    ("asked", "backwards"),
+    [
+        ([(image, "grad-cam", (), {}) for image in range(4)], 1),
+        ([(0, "grad-cam", (0, 1, 2), {})], 3),
+        ([(0, "saliency", (1,), {}), (0, "grad-cam", (1,), {}), (0, "grad-cam", (1,), {"relu": False})], 1),
+        ([(0, "saliency", (0, 1), {}), (1, "grad-cam", (2,), {}), (2, "saliency", (), {"reduce": "sum"})], 2),
+    ],
+)
+def test_a_batch_costs_one_forward_and_a_backward_for_each_target_of_an_image(
+    runner: Runner,
+    ask: Callable[..., tuple[Job, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+    asked: list[tuple[int, str, tuple[int, ...], dict[str, Any]]],  # Any: parameters of methods
+    backwards: int,
+) -> None:
+    batch = [ask(image, method, targets, **params) for image, method, targets, params in asked]
+    run(runner, batch)  # the layers of the network are found once
+    passes: list[object] = []
+    forward, differentiate = torch.nn.Conv2d.forward, torch.autograd.grad
+
+    def count_first(layer: torch.nn.Conv2d, inputs: torch.Tensor) -> torch.Tensor:
+        passes.extend([len(inputs)] if layer.in_channels == 3 else [])
+        return forward(layer, inputs)
+
+    def count(*given: Any, **named: Any) -> tuple[torch.Tensor, ...]:  # Any: handed on
+        passes.append("backward")
+        return differentiate(*given, **named)
+
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", count_first)
+    monkeypatch.setattr(torch.autograd, "grad", count)
+    run(runner, batch)
+
+    assert passes == [len({image for image, *_ in asked}), *["backward"] * backwards]
 
 
 def test_an_answer_that_is_not_finite_is_not_explained(
