@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import socket
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
@@ -202,6 +205,22 @@ async def test_the_loop_ends_when_the_parent_goes_even_in_a_batch(bench: Bench) 
 
     with pytest.raises(PipeBrokenError):
         await asyncio.wait_for(bench.loop, 5)
+
+
+async def test_a_child_does_not_spin_while_its_threads_wait() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "workers.device", "--no-phantoms", "--device", "cpu"),
+            *("--fd", str(theirs.fileno())),
+            pass_fds=(theirs.fileno(),),
+            env=os.environ | {"OMP_DISPLAY_ENV": "verbose"},
+            stderr=asyncio.subprocess.PIPE,
+        )
+        ours.shutdown(socket.SHUT_WR)
+        _, words = await child.communicate()
+
+    assert re.search(r"GOMP_SPINCOUNT = .?0\b", words.decode()), words
 
 
 async def test_an_unknown_error_ends_the_loop(bench: Bench) -> None:
