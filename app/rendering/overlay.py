@@ -13,6 +13,7 @@ from PIL import Image
 
 from app.rendering.palettes import LEVELS, colours, palette_for
 from app.rendering.scale import Style, scaled
+from jobs.errors import InvalidRequest, Problem
 from jobs.result import Box
 
 Picture = Literal["png", "webp", "jpeg"]
@@ -20,6 +21,7 @@ Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 SAMPLES = 1_000_000  # enough for a percentile of a large image
 STRIP = 1 << 20  # pixels that are blended at a time
+LONGEST_SIDE = {"webp": 16_383, "jpeg": 65_500}  # what the encoders can write
 
 
 def heatmap_png(relevance: NDArray[np.float32], style: Style) -> bytes:
@@ -39,7 +41,10 @@ def overlay(
     so that the image stays visible where the model did not look. 16-bit images are shown through the
     window of their 0.5 to 99.5 percentile: 12-bit data in 16-bit files would be black on the full scale.
     Nothing of the upload but its pixels gets into the picture.
+
+    Raises InvalidRequest when a side of the image is longer than the format allows.
     """
+    _check_side(max(pixels.shape[:2]), form)
     canvas = displayed(pixels)
     values = scaled(relevance, style)
     keep, add = _blending(_name(values, style), _signed(values), round(style.opacity * 255))
@@ -58,6 +63,15 @@ def displayed(pixels: Pixels) -> NDArray[np.uint8]:
         pixels = _windowed(pixels.astype(np.uint16, copy=False))
     shown = pixels if pixels.ndim == 3 else np.broadcast_to(pixels[..., None], (*pixels.shape, 3))
     return np.array(shown, dtype=np.uint8, order="C")
+
+
+def _check_side(side: int, form: Picture) -> None:
+    limit = LONGEST_SIDE.get(form, side)
+    if side > limit:
+        message = f"can hold sides of at most {limit} pixels, and this image has {side}: give png"
+        raise InvalidRequest(
+            f"A picture as {form} {message}.", problems=(Problem(field="format", message=message),)
+        )
 
 
 def _windowed(pixels: NDArray[np.uint16]) -> NDArray[np.uint8]:

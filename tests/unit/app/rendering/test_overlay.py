@@ -12,6 +12,7 @@ from PIL import Image
 
 from app.rendering import Picture, Style, heatmap_png, overlay
 from app.rendering.overlay import displayed
+from jobs.errors import InvalidRequest
 from jobs.result import Box
 
 # Any: whatever depth a picture has.
@@ -157,3 +158,15 @@ def test_large_images_are_blended_in_parts_like_small_ones() -> None:
     result = opened(overlay(pixels, relevance, whole(pixels), Style(), "png"))
     assert result.shape == (1500, 1000, 3)
     assert np.all(np.any(result[1300:] != pixels[1300:, :, None], axis=-1).mean() > 0.9)
+
+
+@pytest.mark.parametrize(("form", "side"), [("webp", 16_384), ("jpeg", 65_501)])
+def test_an_image_that_is_too_long_for_a_format_is_refused(form: Picture, side: int) -> None:
+    relevance = np.ones((4, 4), np.float32)
+    for shape in ((side, 1), (1, side)):
+        with pytest.raises(InvalidRequest) as caught:
+            overlay(long := np.zeros(shape, np.uint8), relevance, whole(long), Style(), form)
+        assert [problem.field for problem in caught.value.problems] == ["format"]
+        assert opened(overlay(long, relevance, whole(long), Style(), "png")).shape[:2] == shape
+    fits = np.zeros((1, side - 1), np.uint8)
+    assert opened(overlay(fits, relevance, whole(fits), Style(), form)).shape[1] == side - 1
