@@ -1,12 +1,16 @@
-"""Waiting for a job: woken by its changes, and looking at its record at least once a second."""
+"""Waiting for a job: woken by its changes, and looking at its record at least once a second.
+
+Who waits already does not notice that Redis is away for a while: the answer is as late as the record.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from time import monotonic
 
 from jobs.changes import Change, Changes, Watch
+from jobs.errors import Unavailable
 from jobs.job import FINISHED, State
 from jobs.store import JobRecord, JobStore
 
@@ -30,16 +34,20 @@ class Lookout:
         """The record once it is finished, or as it is after `seconds`; None when it was erased.
 
         `fresh` says that the job was accepted just now, so that its record need not be read at once.
+        Raises `Unavailable` when Redis is away at the first look or the last.
         """
         end = monotonic() + seconds
-        look = not fresh
+        if not fresh:
+            record = await self._store.record(tenant, job_id)
+            if _is_over(record) or seconds <= 0:
+                return record
         while (left := end - monotonic()) > 0:
-            if look:
-                record = await self._store.record(tenant, job_id)
-                if record is None or record.state in FINISHED:
-                    return record
             change = await watch.next(min(left, LOOK_SECONDS))
-            look = change is None or change.state in FINISHED
+            if change is None or change.state in FINISHED:
+                with suppress(Unavailable):
+                    record = await self._store.record(tenant, job_id)
+                    if _is_over(record):
+                        return record
         return await self._store.record(tenant, job_id)
 
     async def changes(
@@ -54,17 +62,25 @@ class Lookout:
             change: Change | None = None
             while last is None or last.state not in FINISHED:
                 change = change or await self._stand(tenant, job_id)
-                if change != last:
+                if change not in (None, last):
                     yield change
                     last, spoken = change, monotonic()
                 elif monotonic() - spoken >= heartbeat_seconds:
                     yield None
                     spoken = monotonic()
-                if change.state not in FINISHED:
+                if last is None or last.state not in FINISHED:
                     change = await watch.next(min(LOOK_SECONDS, heartbeat_seconds))
 
-    async def _stand(self, tenant: str, job_id: str) -> Change:
-        record = await self._store.record(tenant, job_id)
+    async def _stand(self, tenant: str, job_id: str) -> Change | None:
+        """The present state; None while Redis is away."""
+        try:
+            record = await self._store.record(tenant, job_id)
+        except Unavailable:
+            return None
         if record is None:
             return Change(id=job_id, state=State.CANCELLED, progress=0.0)
         return Change(id=job_id, state=record.state, progress=record.progress)
+
+
+def _is_over(record: JobRecord | None) -> bool:
+    return record is None or record.state in FINISHED
