@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from app.server import run_api
 from app.settings import ApiSettings
 from jobs.embedded import EmbeddedRedis
+from jobs.errors import Unavailable
 from jobs.lifeline import start_child
 
 WATCH_SECONDS = 0.5
 STOP_SECONDS = 15.0
+
+LOG = logging.getLogger(__name__)
 
 
 class Workers:
@@ -58,12 +62,12 @@ def serve(
     ready: Callable[[str], None],
 ) -> None:
     """Run everything until SIGINT or SIGTERM; `ready` gets the address once a worker serves a model."""
-    with _redis(settings.redis_url, settings.data_dir) as redis_url:
+    with _redis(settings.redis_url, settings.data_dir) as (redis_url, watches):
         pool = Workers(workers, worker_environment | {"RATIONALE_REDIS_URL": redis_url})
         try:
             run_api(
                 settings.model_copy(update={"redis_url": redis_url}),
-                beside=(pool.watch,),
+                beside=(pool.watch, *watches),
                 ready=ready,
                 with_models=True,
             )
@@ -72,10 +76,28 @@ def serve(
 
 
 @contextmanager
-def _redis(redis_url: str | None, data_dir: Path) -> Iterator[str]:
-    """The address of the given Redis, or of a private one that ends with the block."""
+def _redis(
+    redis_url: str | None, data_dir: Path
+) -> Iterator[tuple[str, tuple[Callable[[], Awaitable[None]], ...]]]:
+    """The address of the given Redis, or of a private one that ends with the block; and who watches it."""
     if redis_url:
-        yield redis_url
+        yield redis_url, ()
         return
     with EmbeddedRedis(data_dir / "redis") as redis:
-        yield redis.url
+        yield redis.url, (lambda: _watch(redis),)
+
+
+async def _watch(redis: EmbeddedRedis) -> None:
+    """Start a private Redis again when it has died; its file holds all that was accepted.
+
+    It dies with the thread that starts it, so this thread waits for it; nobody can be served before anyway.
+    """
+    while True:
+        await asyncio.sleep(WATCH_SECONDS)
+        if redis.pid is None:
+            LOG.warning("the private Redis has died; it is started again")
+            try:
+                redis.start()
+            except Unavailable:
+                LOG.exception("the private Redis cannot be started again; restart the service")
+                return

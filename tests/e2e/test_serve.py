@@ -14,6 +14,7 @@ import pytest
 
 from app.commands.run import READY
 from jobs.lifeline import start_child
+from tests.api import png
 from tests.waiting import wait_until
 
 SECONDS = 30
@@ -74,6 +75,20 @@ def test_a_worker_that_dies_is_replaced(served: Served) -> None:
     wait_until(lambda: served.find("workers.main") and _serves_models(served), seconds=SECONDS)
 
 
+def test_a_private_redis_that_dies_is_started_again_and_nothing_is_lost(served: Served) -> None:
+    [redis] = [child for child in served.descendants if child.name() == "redis-server"]
+    path = f"{served.address}/api/v1/explanations"
+    query = {"model": "phantom-resnet", "method": "grad-cam"}
+    prefer = {"Prefer": "wait=20", "Content-Type": "image/png"}
+    posted = httpx.post(path, params=query, content=png(), headers=prefer, timeout=SECONDS, trust_env=False)
+
+    redis.kill()
+
+    wait_until(lambda: not redis.is_running() and _serves_models(served), seconds=SECONDS)
+    found = httpx.get(f"{path}/{posted.json()['id']}", trust_env=False)
+    assert found.content == posted.content
+
+
 def test_without_keys_it_listens_on_loopback_only(tmp_path: Path) -> None:
     words = ["serve", "--host", "0.0.0.0", "--port", "0", "--data-dir", str(tmp_path)]  # noqa: S104 - refused
 
@@ -91,4 +106,4 @@ def test_without_keys_it_listens_on_loopback_only(tmp_path: Path) -> None:
 
 
 def _serves_models(served: Served) -> bool:
-    return bool(httpx.get(f"{served.address}/readyz", trust_env=False).json()["models"])
+    return bool(httpx.get(f"{served.address}/readyz", trust_env=False).json().get("models"))
