@@ -50,10 +50,13 @@ class Ranking:
 def describe_maps(relevance: Relevance, boxes: Sequence[Box]) -> list[MapInfo]:
     """One description for each of the R rows; `boxes` are theirs."""
     maps = relevance.maps.detach()
-    finite = torch.where(maps.isfinite(), maps, 0)
-    lowest, highest = finite.amin((1, 2)).tolist(), finite.amax((1, 2)).tolist()
-    broken = (~maps.isfinite()).flatten(1).any(dim=1).tolist()
-    border = (_border_share(finite.abs()) > BORDER_SHARE).tolist()
+    bounds = torch.stack(maps.flatten(1).aminmax(dim=1))  # NaN, or infinite, where any value is
+    broken = (~bounds.isfinite()).any(dim=0).tolist()
+    if any(broken):
+        maps = torch.where(maps.isfinite(), maps, 0)
+        bounds = torch.stack(maps.flatten(1).aminmax(dim=1))
+    lowest, highest = bounds.tolist()
+    border = (_border_share(maps.abs()) > BORDER_SHARE).tolist()
     rectified = _per_row(relevance.negative_only, len(maps), otherwise=False)
     gaps = _per_row(relevance.gaps, len(maps), otherwise=None)
     return [

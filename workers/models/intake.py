@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from jobs.errors import NotExplainable, Problem
 from jobs.job import ImageRef
 from jobs.result import Box
 from workers.models.declaration import InputTable
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+MAX_RESIZED_PIXELS = 2**26  # a line of pixels must not become an image that fills the memory
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,10 @@ class Intake:
         return ((1 - self._mean) / self._std).unsqueeze(0)
 
     def prepare(self, pixels: bytes, image: ImageRef) -> Prepared:
-        """Raw pixels of the shape and dtype that `image` says -> the network's input."""
+        """Raw pixels of the shape and dtype that `image` says -> the network's input.
+
+        Raises NotExplainable for an image whose shorter side cannot be resized without making it huge.
+        """
         scaled = _from_bytes(pixels, image)
         coloured, colour_steps = self._colour(scaled)
         resized, resize_steps = self._resize(coloured)
@@ -83,6 +88,9 @@ class Intake:
             height, width = image.shape[1:]
             short = min(height, width)
             target = (int(target * height / short), int(target * width / short))
+            if target[0] * target[1] > MAX_RESIZED_PIXELS:
+                words = f"an image of {height} x {width} is too long and thin: its shorter side is resized"
+                raise NotExplainable(words, problems=(Problem(field="image", message=words),))
         if tuple(image.shape[1:]) == target:
             return image, []
         resized = F.interpolate(

@@ -100,7 +100,9 @@ class Repository:
 
 def _folders(*roots: Path | None) -> Iterator[Path]:
     for root in roots:
-        if root is not None and root.is_dir():
+        if root is not None and not root.is_dir():
+            log.error("there is no folder %s", root)
+        elif root is not None:
             yield from sorted(path.parent for path in root.glob("*/model.toml"))
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from jobs.errors import NotExplainable
 from jobs.fingerprint import pixels_digest
 from jobs.job import ImageRef
 from jobs.result import Box
@@ -77,6 +78,31 @@ def test_the_shorter_side_is_resized_and_the_middle_cut_out() -> None:
     assert [step["step"] for step in found.steps] == ["scale", "resize", "centre-crop", "normalise"]
     assert found.steps[1]["to"] == [50, 30]
     assert found.steps[2]["at"] == [13, 3]
+
+
+def test_a_line_of_pixels_is_refused_before_it_fills_the_memory() -> None:
+    with pytest.raises(NotExplainable, match="long and thin") as caught:
+        prepare(noise(1, 60_000), mode="grey", size=(224, 224), resize=256)
+
+    assert [problem.field for problem in caught.value.problems] == ["image"]
+
+
+@pytest.mark.parametrize("place", [(0, 0), (31, 40), (99, 59), (50, 7)])
+def test_the_box_says_which_pixels_a_cell_of_the_input_saw(place: tuple[int, int]) -> None:
+    """A single bright pixel comes out where the box puts it; what lies outside leaves no trace."""
+    pixels = np.zeros((100, 60), dtype=np.uint8)
+    pixels[place] = 255
+    found = prepare(pixels, mode="grey", size=(24, 24), resize=30)
+
+    box, light = found.box, found.tensor[0]
+    middle = [place[0] + 0.5, place[1] + 0.5]
+    if not (box.y0 + 1 < middle[0] < box.y1 - 1 and box.x0 + 1 < middle[1] < box.x1 - 1):
+        assert light.sum() == 0
+        return
+    cells = torch.arange(24) + 0.5
+    seen_y = box.y0 + (light.sum(1) @ cells / light.sum()).item() * (box.y1 - box.y0) / 24
+    seen_x = box.x0 + (light.sum(0) @ cells / light.sum()).item() * (box.x1 - box.x0) / 24
+    assert [seen_y, seen_x] == pytest.approx(middle, abs=0.5)
 
 
 def test_without_resize_the_whole_image_is_brought_to_size() -> None:

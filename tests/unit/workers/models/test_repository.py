@@ -185,3 +185,11 @@ def test_the_operators_folder_hides_a_phantom_of_its_name(
     assert [card.id for card in both.cards()] == ["owls", "phantom"]
     assert ref(both, "owls") == ref(own, "owls")
     assert [card.id for card in Repository().cards()] == ["owls", "phantom"]
+
+
+def test_a_folder_that_is_not_there_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        models = repository(tmp_path / "modles")
+
+    assert models.cards() == ()
+    assert "modles" in caplog.text
