@@ -98,7 +98,7 @@ def lift(relevance: NDArray[np.float32], mask: Mask) -> float:
 def _table(scenes: dict[str, Scene], answers: dict[tuple[str, str], Explained]) -> Table:
     table = Table(title=f"{MODEL}: where the relevance lies (1.0x = spread evenly)", title_justify="left")
     for heading in ("image", "method", "target", "score", "seconds", "on the finding", "on the marker"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for (label, method), answer in answers.items():
         table.add_row(
             label,
@@ -136,7 +136,7 @@ def _shortcut_story(client: httpx.Client, console: Console) -> None:
     pictures, captions = [Image.fromarray(scene.image), _truth(scene)], ["", ""]
     table = Table(title="One image, two models that both answer right", title_justify="left")
     for heading in ("model", "says", "score", "on the finding", "on the marker plate"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for model in (MODEL, SHORTCUT):
         answer = explain(client, scene, model, "grad-cam")
         finding, marker = lift(answer.relevance, scene.finding), lift(answer.relevance, scene.marker)

@@ -1,0 +1,90 @@
+"""What the README asks with curl is asked here, and the answers that it prints must be true."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+VOLATILE = {"id", "timings", "links", "device", "versions"}  # differ from server to server
+
+# Any: JSON.
+Json = Any
+
+
+def test_every_command_is_answered_and_every_printed_answer_is_true(client: httpx.Client) -> None:
+    commands = list(curl_commands())
+    assert len(commands) >= 4
+    printed = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", README, re.DOTALL)]
+    known_id = printed[0]["id"]
+    answers: list[Json] = []
+
+    for command in commands:
+        here = answers[0]["id"] if answers else known_id
+        response = run(client, [word.replace(known_id, here) for word in command])
+        assert response.status_code in {200, 422}, response.text
+        if response.headers["Content-Type"].endswith("json"):
+            answers.append(response.json())
+
+    assert_within(printed[0], answers[0])
+    assert_within(printed[1], answers[-1])
+
+
+def curl_commands() -> Iterator[list[str]]:
+    """The words after each `curl` of the shell blocks."""
+    for block in re.findall(r"^```sh\n(.*?)^```", README, re.DOTALL | re.MULTILINE):
+        words = shlex.split(block.replace("\\\n", " "), comments=True)
+        starts = [place for place, word in enumerate(words) if word == "curl"]
+        for start, end in pairwise([*starts, len(words)]):
+            yield words[start + 1 : end]
+
+
+def run(client: httpx.Client, words: list[str]) -> httpx.Response:
+    """What curl would do, as far as the README uses it."""
+    files: dict[str, bytes] = {}
+    fields: dict[str, list[str]] = {}
+    headers: dict[str, str] = {}
+    path = ""
+    while words:
+        match words.pop(0):
+            case "-s":
+                pass
+            case "-o":
+                words.pop(0)
+            case "-H":
+                name, _, value = words.pop(0).partition(": ")
+                headers[name] = value
+            case "-F":
+                name, _, value = words.pop(0).partition("=")
+                if value.startswith("@"):
+                    files[name] = (ROOT / value[1:]).read_bytes()
+                else:
+                    fields.setdefault(name, []).append(value)
+            case address:
+                path = address.removeprefix("http://127.0.0.1:8000")
+    if not files:
+        return client.get(path, headers=headers)
+    return client.post(path, files=files, data=fields, headers=headers)
+
+
+def assert_within(printed: Json, answer: Json) -> None:
+    """Everything that is printed is in the answer; numbers up to the last digits of another machine."""
+    if isinstance(printed, dict):
+        for name in printed.keys() - VOLATILE:
+            assert_within(printed[name], answer[name])
+    elif isinstance(printed, list):
+        for expected, found in zip(printed, answer, strict=False):
+            assert_within(expected, found)
+    elif isinstance(printed, float):
+        assert answer == pytest.approx(printed, rel=1e-2, abs=1e-3)
+    else:
+        assert answer == printed
