@@ -61,6 +61,11 @@ class JobQueue(Submissions, Claims):
         entries = cast(list[tuple[bytes, dict[bytes, bytes]]], answer)
         return [_letter(entry, fields) for entry, fields in entries]
 
+    async def dead_letter_count(self) -> int:
+        """How many dead letters there are."""
+        with reachable():
+            return await self.redis.xlen(self.keys.dead)
+
     async def _announced(self) -> list[str]:
         names = cast(list[bytes], await self.redis.zrange(self.keys.models, 0, -1))
         return [name.decode() for name in names]

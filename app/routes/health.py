@@ -51,7 +51,7 @@ async def metrics(services: Use) -> Response:
     content = services.telemetry.exposition(
         depths=await services.queue.depth(),
         workers=len(await services.registry.workers()),
-        dead_letters=len(await services.queue.dead_letters()),
+        dead_letters=await services.queue.dead_letter_count(),
     )
     return Response(content, headers={"Content-Type": EXPOSITION})
 

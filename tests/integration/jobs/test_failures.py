@@ -86,6 +86,7 @@ async def test_a_dead_letter_says_which_job_and_why(queue: JobQueue) -> None:
     assert oldest.detail == f"Broken {oldest.id}."
     assert 0 < oldest.at <= newest.at
     assert len(await queue.dead_letters(1)) == 1
+    assert await queue.dead_letter_count() == 2
 
 
 async def test_a_job_that_dies_again_has_one_dead_letter(queue: JobQueue) -> None:
