@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from functools import partial
 
 from fastapi import APIRouter, Request, Response
 
@@ -30,6 +31,7 @@ from app.services import Services, Tenant, Use
 from app.submissions import BATCH_FIELDS, FIELDS
 from jobs.errors import (
     DeadlineExceeded,
+    Gone,
     NotFound,
     OutOfMemory,
     TenantFull,
@@ -37,6 +39,7 @@ from jobs.errors import (
     UnknownFormat,
 )
 from jobs.job import FINISHED, Job, State
+from jobs.queue import Submission
 from jobs.store import JobRecord
 
 router = APIRouter(prefix=PREFIX, tags=["explanations"])
@@ -66,9 +69,7 @@ async def submit(request: Request, services: Use, tenant: Tenant) -> Response:
     preference = _preference(request, services)
     submission = await read_submission(request, services.body_limits, FIELDS)
     job, pixels = await services.desk.job(tenant, submission)
-    record = await _known(services, job, pixels)
-    if record is None:
-        record = await _submitted(services, job, pixels, preference.wait_seconds)
+    record = await _submitted(services, job, pixels, preference.wait_seconds)
     if record.failure is not None and record.state is State.FAILED:
         raise ExplanationFailed(job.id, record.failure.error())
     content = await _content(services, record)
@@ -157,23 +158,10 @@ def _preference(request: Request, services: Services) -> Preference:
     )
 
 
-async def _known(services: Services, job: Job, pixels: bytes) -> JobRecord | None:
-    """The record of an equal job that is done already: large pixels need not travel to find it."""
-    if len(pixels) < LARGE_BYTES:
-        return None
-    record = await services.store.record(job.tenant, job.id)
-    return record if record is not None and record.state is State.DONE else None
-
-
 async def _submitted(services: Services, job: Job, pixels: bytes, wait_seconds: float) -> JobRecord:
     """The record of a job that was put into the queue, after waiting for it."""
     async with services.lookout.watch(job.id) as watch:
-        submission = await services.queue.submit(
-            job,
-            pixels,
-            capacity=services.settings.queue_capacity,
-            tenant_capacity=services.settings.tenant_capacity,
-        )
+        submission = await _accepted(services, job, pixels)
         record = await services.lookout.finished(
             job.tenant, job.id, watch, wait_seconds, fresh=submission.created
         )
@@ -188,12 +176,7 @@ async def _all_submitted(
         unique = {job.id: job for job in jobs}
         watches = {name: await stack.enter_async_context(services.lookout.watch(name)) for name in unique}
         for job in unique.values():
-            await services.queue.submit(
-                job,
-                pixels,
-                capacity=services.settings.queue_capacity,
-                tenant_capacity=services.settings.tenant_capacity,
-            )
+            await _accepted(services, job, pixels)
         found = await asyncio.gather(
             *(
                 services.lookout.finished(job.tenant, job.id, watches[job.id], wait_seconds)
@@ -202,6 +185,20 @@ async def _all_submitted(
         )
     records = {job.id: record or _cancelled(job) for job, record in zip(unique.values(), found, strict=True)}
     return [records[job.id] for job in jobs]
+
+
+async def _accepted(services: Services, job: Job, pixels: bytes) -> Submission:
+    """Put a job into the queue, or find it; large pixels travel only when they are not stored yet."""
+    submit = partial(
+        services.queue.submit,
+        job,
+        capacity=services.settings.queue_capacity,
+        tenant_capacity=services.settings.tenant_capacity,
+    )
+    if len(pixels) >= LARGE_BYTES:
+        with suppress(Gone):
+            return await submit(None)
+    return await submit(pixels)
 
 
 def _cancelled(job: Job) -> JobRecord:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
 
 from jobs.errors import Failure
 from jobs.keys import Keys
@@ -236,6 +237,21 @@ async def test_a_large_image_that_is_known_need_not_travel_again(stage: Stage) -
     assert (first.status_code, again.status_code) == (200, 200)
     assert first.content == again.content
     assert len(stage.worker.seen) == 1
+
+
+async def test_a_large_image_travels_once_for_a_whole_batch(stage: Stage, redis: Redis) -> None:
+    specs = [{"method": "saliency", "seed": seed} for seed in range(12)]
+    before = (await redis.info("stats"))["total_net_input_bytes"]
+    response = await stage.client.post(
+        f"{EXPLANATIONS}:batch",
+        files={"image": ("x.png", png(side=1200))},
+        data={"model": "tiny", "specs": json.dumps(specs)},
+        headers={"Prefer": "wait=10"},
+    )
+    sent = (await redis.info("stats"))["total_net_input_bytes"] - before
+    assert response.status_code == 200, response.text
+    assert len(stage.worker.seen) == len(specs)
+    assert sent < 2 * 1200 * 1200
 
 
 async def test_fifty_equal_posts_are_one_job(stage: Stage) -> None:
