@@ -30,7 +30,7 @@ def document(record: JobRecord, result: Result | None) -> Explanation:
         error=ErrorDocument(code=failure.code, detail=failure.detail, errors=failure.problems)
         if failure
         else None,
-        submitted_at=_time(record.submitted_at),
+        submitted_at=_time(record.submitted_at or None),
         started_at=_time(record.started_at),
         finished_at=_time(record.finished_at),
         links={"self": here, "events": f"{here}/events"},

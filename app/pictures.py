@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections import OrderedDict
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from pydantic_core import to_json
 
+from app.documents import tag
 from app.presence import Presence
 from app.rendering.overlay import Picture as OverlayFormat
 from app.rendering.overlay import heatmap_png, overlay
@@ -48,9 +48,13 @@ class View:
     target: str | None
     style: Style
 
-    def tag(self, job_id: str) -> str:
-        """A strong ETag: results are immutable, so the id and the view say it all."""
-        return f'"{job_id}.{hashlib.sha256(repr(self).encode()).hexdigest()[:16]}"'
+
+@dataclass(frozen=True)
+class Drawing:
+    """A picture and its strong ETag; a job that is done anew on another device may differ in its bits."""
+
+    content: bytes
+    tag: str
 
 
 class Gallery:
@@ -60,39 +64,36 @@ class Gallery:
         self._store = store
         self._presence = Presence(store)
         self._cache_bytes = cache_bytes
-        self._drawn: OrderedDict[tuple[str, str, View], bytes] = OrderedDict()
+        self._drawn: OrderedDict[tuple[str, str, View], Drawing] = OrderedDict()
         self._drawn_bytes = 0
         self._threads = CapacityLimiter(DRAWING_THREADS)
 
-    async def picture(self, tenant: str, job_id: str, view: View) -> bytes:
-        """The bytes of a view; raises `NotFound` and `NotFinished`.
+    async def picture(self, tenant: str, job_id: str, view: View) -> Drawing:
+        """The picture of a view; raises `NotFound`, `NotFinished` and `InvalidRequest`.
 
         What was drawn is served while the explanation is there. An id holds its tenant, so the name in the
         cache has answered already whose it is.
         """
         name = (tenant, job_id, view)
-        drawn = self._drawn.get(name)
-        if drawn is None:
-            drawn = await self._draw(tenant, job_id, view)
-            self._keep(name, drawn)
-        elif await self._presence.is_done(job_id):
-            self._drawn.move_to_end(name)
-        else:
+        drawn = self._drawn.get(name) or await self._draw(tenant, job_id, view)
+        if not await self._presence.is_done(job_id):  # it was erased since, or while it was drawn
             self.forget(tenant, job_id)
             await self._finished(tenant, job_id)
+        self._keep(name, drawn)
         return drawn
 
     def forget(self, tenant: str, job_id: str) -> None:
         """Drop every picture of an explanation."""
         for name in [name for name in self._drawn if name[:2] == (tenant, job_id)]:
-            self._drawn_bytes -= len(self._drawn.pop(name))
+            self._drawn_bytes -= len(self._drawn.pop(name).content)
 
-    def _keep(self, name: tuple[str, str, View], drawn: bytes) -> None:
+    def _keep(self, name: tuple[str, str, View], drawn: Drawing) -> None:
         if name not in self._drawn:
-            self._drawn_bytes += len(drawn)
-        self._drawn[name] = drawn
+            self._drawn_bytes += len(drawn.content)
+        drawn = self._drawn.setdefault(name, drawn)
+        self._drawn.move_to_end(name)
         while self._drawn_bytes > self._cache_bytes:
-            self._drawn_bytes -= len(self._drawn.popitem(last=False)[1])
+            self._drawn_bytes -= len(self._drawn.popitem(last=False)[1].content)
 
     async def _finished(self, tenant: str, job_id: str) -> JobRecord:
         record = await self._store.record(tenant, job_id)
@@ -102,7 +103,7 @@ class Gallery:
             raise NotFinished(f"The explanation is {record.state}; there are pictures only when it is done.")
         return record
 
-    async def _draw(self, tenant: str, job_id: str, view: View) -> bytes:
+    async def _draw(self, tenant: str, job_id: str, view: View) -> Drawing:
         record = await self._finished(tenant, job_id)
         result = await self._store.result(tenant, job_id)
         if result is None:
@@ -118,7 +119,8 @@ class Gallery:
             if stored is None:
                 raise not_found()
             pixels = _pixels(stored, record.job.image)
-        return await run_sync(_drawing(job_id, view, target, relevance, pixels), limiter=self._threads)
+        draw = _painter(job_id, view, target, relevance, pixels)
+        return await run_sync(lambda: Drawing(content := draw(), tag(content)), limiter=self._threads)
 
 
 def not_found() -> NotFound:
@@ -146,7 +148,7 @@ def _pixels(stored: bytes, image: ImageRef) -> NDArray[np.uint8] | NDArray[np.ui
     return np.frombuffer(stored, np.uint8).reshape(shape)
 
 
-def _drawing(
+def _painter(
     job_id: str,
     view: View,
     target: TargetResult,

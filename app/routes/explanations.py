@@ -128,9 +128,10 @@ async def show(request: Request, explanation_id: ExplanationId, services: Use, t
         record = await services.lookout.finished(tenant, explanation_id, watch, preference.wait_seconds)
     if record is None:
         raise not_found()
-    content = (await _content(services, record)).model_dump_json().encode()
+    found = await _content(services, record)
+    content = found.model_dump_json().encode()
     headers = {**preference.headers, "Cache-Control": "private, no-cache"}
-    if record.state is State.DONE:
+    if found.state is State.DONE:
         headers["ETag"] = tag(content)
         if names_tag(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
@@ -146,8 +147,9 @@ async def show(request: Request, explanation_id: ExplanationId, services: Use, t
 )
 async def erase(explanation_id: ExplanationId, services: Use, tenant: Tenant) -> Response:
     """Ends the work and removes input, result and queue entry; who waits for it sees it cancelled."""
+    erased = await services.queue.erase(tenant, explanation_id)
     services.gallery.forget(tenant, explanation_id)
-    if not await services.queue.erase(tenant, explanation_id):
+    if not erased:
         raise not_found()
     return Response(status_code=204)
 
@@ -202,7 +204,7 @@ async def _accepted(services: Services, job: Job, pixels: bytes) -> Submission:
 
 
 def _cancelled(job: Job) -> JobRecord:
-    """What remains to be said of a job that was erased while its client waited."""
+    """What remains to be said of a job that was erased while its client waited; its times are gone."""
     return JobRecord(
         job=job,
         state=State.CANCELLED,
@@ -216,7 +218,8 @@ def _cancelled(job: Job) -> JobRecord:
 
 
 async def _content(services: Services, record: JobRecord) -> Explanation:
-    result = None
-    if record.state is State.DONE:
-        result = await services.store.result(record.job.tenant, record.job.id)
-    return document(record, result)
+    """The document; a job whose result was erased since its record was read is cancelled, not done."""
+    if record.state is not State.DONE:
+        return document(record, None)
+    result = await services.store.result(record.job.tenant, record.job.id)
+    return document(record if result else _cancelled(record.job), result)

@@ -136,15 +136,15 @@ async def _answer(request: Request, name: str, kind: type[_Options]) -> Response
     services, tenant = await services_of(request), await tenant_of(request)
     name = await explanation_id_of(name)
     view = _view(kind, request.url.query, request.headers.get("accept", ""))
-    content = await services.gallery.picture(tenant, name, view)
+    drawing = await services.gallery.picture(tenant, name, view)
     headers = {
-        "ETag": (tag := view.tag(name)),
+        "ETag": drawing.tag,
         "Cache-Control": f"private, max-age={services.settings.picture_max_age_seconds}, immutable",
         "Vary": "Accept",
     }
-    if names_tag(request, tag):
+    if names_tag(request, drawing.tag):
         return Response(status_code=304, headers=headers)
-    return Response(content, headers=headers, media_type=MEDIA_TYPES[view.form])
+    return Response(drawing.content, headers=headers, media_type=MEDIA_TYPES[view.form])
 
 
 @lru_cache(maxsize=1024)

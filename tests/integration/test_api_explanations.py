@@ -7,6 +7,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 from redis.asyncio import Redis
@@ -204,10 +205,22 @@ async def test_erasing_removes_everything_and_wakes_who_waits(
         await wait_until_async(lambda: stage.worker.seen)
         path = f"{EXPLANATIONS}/{stage.worker.seen[0].id}"
         assert (await stage.client.delete(path)).status_code == 204
-        assert (await posted).json()["state"] == "cancelled"
+        cancelled = (await posted).json()
+        assert (cancelled["state"], cancelled["submitted_at"]) == ("cancelled", None)
         assert (await stage.client.get(path)).status_code == 404
         assert (await stage.client.delete(path)).status_code == 404
         stage.worker.hold.set()
+
+
+async def test_what_is_erased_between_its_record_and_its_result_is_not_done(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"{EXPLANATIONS}/{await stage.done()}"
+    store = stage.app.state.services.store
+    monkeypatch.setattr(store, "result", AsyncMock(return_value=None))
+    response = await stage.client.get(path)
+    assert response.json()["state"] == "cancelled"
+    assert "etag" not in response.headers
 
 
 async def test_a_full_queue_says_when_to_come_back(redis_url: str, keys: Keys, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from jobs.keys import Keys
-from tests.api import EXPLANATIONS, Stage, png, relevance, staged
+from tests.api import EXPLANATIONS, SIDE, Stage, png, relevance, staged
 
 
 @pytest.fixture
@@ -114,3 +115,35 @@ async def test_nothing_is_served_from_memory_once_it_is_erased_elsewhere(stage: 
     assert (await stage.client.get(path, headers={"If-None-Match": "*"})).status_code == 404
     assert await stage.done() == name
     assert (await stage.client.get(path)).status_code == 200
+
+
+async def test_what_is_erased_while_it_is_drawn_is_neither_served_nor_kept(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, loop = await stage.done(), asyncio.get_running_loop()
+
+    def erase_and_draw(*_: object) -> bytes:
+        path = f"{EXPLANATIONS}/{name}"
+        asyncio.run_coroutine_threadsafe(stage.client.delete(path), loop).result(10)
+        return b"too late"
+
+    monkeypatch.setattr("app.pictures.heatmap_png", erase_and_draw)
+    assert (await stage.client.get(f"{EXPLANATIONS}/{name}/heatmap")).status_code == 404
+    monkeypatch.undo()
+    assert await stage.done() == name
+    assert (await stage.client.get(f"{EXPLANATIONS}/{name}/heatmap")).content != b"too late"
+
+
+async def test_tags_are_of_the_bytes_and_not_of_the_request(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"{EXPLANATIONS}/{await stage.done()}"
+    first = await stage.client.get(f"{path}/heatmap?format=npy")
+    await stage.client.delete(path)
+    monkeypatch.setattr("tests.api.relevance", lambda _: np.zeros((SIDE, SIDE), np.float32))
+    await stage.done()
+    second = await stage.client.get(
+        f"{path}/heatmap?format=npy", headers={"If-None-Match": first.headers["etag"]}
+    )
+    assert second.status_code == 200
+    assert second.headers["etag"] != first.headers["etag"]
