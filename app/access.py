@@ -7,6 +7,7 @@ import hmac
 import logging
 import os
 import secrets
+from contextlib import suppress
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -136,16 +137,23 @@ def is_loopback(host: str) -> bool:
 
 
 def server_secret(data_dir: Path) -> bytes:
-    """The secret behind every id, made and kept (mode 0600) in the data directory the first time."""
+    """The secret behind every id, made and kept (mode 0600) in the data directory the first time.
+
+    Raises InvalidRequest when the file holds less than one.
+    """
     path = data_dir / "secret"
-    data_dir.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_hex(SECRET_BYTES).encode())
-    return path.read_bytes()
+    if not path.exists():
+        data_dir.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(SECRET_BYTES))
+        with suppress(FileExistsError):  # of several processes that start at once, the first one's holds
+            path.hardlink_to(scratch)
+        scratch.unlink()
+    secret = path.read_bytes()
+    if len(secret) < SECRET_BYTES:
+        raise InvalidRequest(f"The secret in {path} is too short; remove the file to get a new one.")
+    return secret
 
 
 def _digest(secret: str) -> str:

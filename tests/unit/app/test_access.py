@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,19 @@ def test_the_servers_secret_is_made_once(tmp_path: Path) -> None:
     assert server_secret(tmp_path / "data") == first
     assert server_secret(tmp_path / "other") != first
     assert stat.S_IMODE((tmp_path / "data" / "secret").stat().st_mode) == 0o600
+
+
+def test_processes_that_start_at_once_have_one_secret(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        secrets = set(pool.map(server_secret, [tmp_path] * 64))
+    assert len(secrets) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["secret"]
+
+
+def test_a_secret_that_was_cut_short_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"")
+    with pytest.raises(InvalidRequest, match="too short"):
+        server_secret(tmp_path)
 
 
 def test_a_missing_file_of_keys_is_named_with_what_makes_one(tmp_path: Path) -> None:
