@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from app.uploads.formats import UploadLimits
 from app.uploads.replies import LENGTH, MAX_HEAD_BYTES, GarbledError, Head, Refusal, Steps, unpacked
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SMALL = 1 << 16  # a request of this size goes out in one piece
 
 

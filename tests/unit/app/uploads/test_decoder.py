@@ -17,6 +17,7 @@ import numpy as np
 import psutil
 import pytest
 
+from app.uploads.child import ROOT
 from app.uploads.decoder import Decoder, UploadLimits
 from app.uploads.decoding import WEAR_OF_FAILURE, serve
 from app.uploads.replies import LENGTH, GarbledError, Head, Refusal, unpacked
@@ -44,6 +45,10 @@ async def test_pixels_and_steps_come_back(decoder: Decoder) -> None:
     np.testing.assert_array_equal(decoded.pixels, pixels)
     assert decoded.pixels.flags.c_contiguous
     assert decoded.steps == ({"step": "decode", "format": "png", "bits": 8},)
+
+
+def test_children_look_for_modules_beside_the_packages_and_not_in_one() -> None:
+    assert (ROOT / "app" / "uploads" / "decoding.py").is_file()
 
 
 async def test_sixteen_bits_stay_sixteen_bits(decoder: Decoder) -> None:
