@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import lru_cache
 from typing import Annotated
 from urllib.parse import parse_qsl
@@ -19,9 +20,10 @@ from app.rendering.scale import Sign, Style
 from app.routes.paths import Spelled, explanation_id_of
 from app.schemas import MAX_LABEL, RawHeatmap
 from app.services import services_of, tenant_of
-from jobs.errors import NotFinished, NotFound
+from jobs.errors import NotFinished, NotFound, Problem
 
 router = APIRouter(prefix=PREFIX, tags=["pictures"])
+LONGEST_KEPT = 1000  # characters of a query and its `Accept` that are worth remembering
 
 
 def _palette(name: str) -> str:
@@ -110,15 +112,25 @@ async def overlay(request: Request, explanation_id: Spelled) -> Response:
 
 
 def preferred(accept: str, forms: tuple[str, ...]) -> str:
-    """The format that `Accept` names with the highest weight; the first when it names none of them."""
+    """The format that `Accept` gives the highest weight, then the one that it names most closely.
+
+    The first of those that are equal; the first of all when it wants none of them.
+    """
     weights = {}
     for part in accept.split(","):
         kind, *parameters = (word.strip() for word in part.split(";"))
         weights[kind.lower()] = _weight(parameters)
     if "application/octet-stream" in weights:
         weights.setdefault(MEDIA_TYPES["npy"], weights["application/octet-stream"])
-    best = max(forms, key=lambda form: weights.get(MEDIA_TYPES[form], 0.0))
-    return best if weights.get(MEDIA_TYPES[best], 0.0) > 0 else forms[0]
+
+    def rank(form: str) -> tuple[float, int]:
+        kind = MEDIA_TYPES[form]
+        ranges = (kind, f"{kind.partition('/')[0]}/*", "*/*")
+        return next(
+            ((weights[each], -place) for place, each in enumerate(ranges) if each in weights), (0.0, 0)
+        )
+
+    return max(forms, key=rank)
 
 
 def _weight(parameters: list[str]) -> float:
@@ -135,7 +147,9 @@ async def _answer(request: Request, name: str, kind: type[_Options]) -> Response
     """The short way: this answers a whole page of pictures at once, so FastAPI's injection is left out."""
     services, tenant = await services_of(request), await tenant_of(request)
     name = await explanation_id_of(name)
-    view = _view(kind, request.url.query, request.headers.get("accept", ""))
+    query, accept = request.url.query, request.headers.get("accept", "")
+    read = _view if len(query) + len(accept) <= LONGEST_KEPT else _view.__wrapped__
+    view = read(kind, query, accept)
     drawing = await services.gallery.picture(tenant, name, view)
     headers = {
         "ETag": drawing.tag,
@@ -150,14 +164,20 @@ async def _answer(request: Request, name: str, kind: type[_Options]) -> Response
 @lru_cache(maxsize=1024)
 def _view(kind: type[_Options], query: str, accept: str) -> View:
     """What a query wishes for; raises `InvalidRequest`."""
+    pairs = parse_qsl(query, keep_blank_values=True)
+    twice = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+    problems = [Problem(field=name, message="is given twice") for name in twice]
     try:
-        options = kind.model_validate(dict(parse_qsl(query, keep_blank_values=True)))
+        options = kind.model_validate(dict(pairs))
     except ValidationError as error:
-        raise invalid(problems_of(error)) from None
+        raise invalid([*problems, *problems_of(error)]) from None
+    if problems:
+        raise invalid(problems)
     return options.view(accept)
 
 
 def names_tag(request: Request, tag: str) -> bool:
     """Whether `If-None-Match` names the tag, weakly or strongly, or everything."""
-    known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
+    tags = ",".join(request.headers.getlist("if-none-match")).split(",")
+    known = [each.strip().removeprefix("W/") for each in tags]
     return tag in known or "*" in known

@@ -29,6 +29,11 @@ ACCEPT = {
     "application/octet-stream": "application/x-npy",
     "image/png;q=0.2, application/json;q=0.9": "application/json",
     "application/json;q=0, nonsense;q=x": "image/png",
+    "application/json, text/plain, */*": "application/json",
+    "image/*, application/json;q=0.9": "image/png",
+    "image/*;q=0.1, application/*": "application/x-npy",
+    "image/png;q=0, */*;q=0.1": "application/x-npy",
+    "application/json" + ";v=1" * 1000: "application/json",
 }
 
 
@@ -87,6 +92,13 @@ async def test_every_wrong_option_is_named(stage: Stage) -> None:
     named = {error["field"]: error["message"] for error in response.json()["errors"]}
     assert named.keys() == query.keys()
     assert "inferno" in named["palette"]
+
+
+async def test_an_option_that_is_given_twice_is_wrong(stage: Stage) -> None:
+    path = f"{EXPLANATIONS}/{await stage.done()}/overlay"
+    response = await stage.client.get(f"{path}?palette=vik&palette=magma&opacity=7")
+    assert [error["field"] for error in response.json()["errors"]] == ["palette", "opacity"]
+    assert (await stage.client.get(f"{path}?clip=50&clip=50")).status_code == 422
 
 
 async def test_unknown_targets_and_unfinished_explanations_have_no_pictures(
