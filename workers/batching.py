@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from jobs.catalogue import Catalogue, Need
+from jobs.job import ModelRef
 from jobs.queue import Claim
 
 Needs = Mapping[str, frozenset[Need]]
@@ -73,6 +75,16 @@ class Planner:
 def needs_of(catalogue: Catalogue) -> Needs:
     """What each method of the menu asks of the network."""
     return {card.name: frozenset(card.needs) for card in catalogue.methods}
+
+
+def crowded_models(claims: Iterable[Claim], share: int) -> tuple[ModelRef, ...]:
+    """The models of which a claim brought their whole share: there may be more of them.
+
+    A claim asks for as many of each model, so where one model has all the jobs it leaves most room empty;
+    the next claim should ask for the crowded ones alone.
+    """
+    given = Counter(claim.job.model for claim in claims)
+    return tuple(model for model, number in given.items() if number >= share)
 
 
 def _age(entry: str) -> tuple[int, int]:

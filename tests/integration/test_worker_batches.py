@@ -30,6 +30,18 @@ async def test_alternating_models_are_computed_in_full_batches(workshop: Worksho
     assert [len(line["jobs"]) for line in workshop.events("explain")] == [4, 4]
 
 
+async def test_one_model_with_all_the_jobs_fills_its_batches_with_few_claims(workshop: Workshop) -> None:
+    jobs = [scripted("work", seconds=0.02) for _ in range(64)]
+    await workshop.submit(*jobs)
+
+    async with workshop.worker(max_batch=8):
+        await workshop.until(State.DONE, *jobs)
+
+    assert [len(line["jobs"]) for line in workshop.events("explain")] == [8] * 8
+    # Halving what is left for the sake of the other model would take four claims to fill each batch.
+    assert len(workshop.events("claim")) <= 16
+
+
 async def test_jobs_that_arrive_during_a_batch_form_the_next_one(workshop: Workshop) -> None:
     first = scripted("work", seconds=0.5)
     later = [scripted() for _ in range(5)]

@@ -51,8 +51,8 @@ class Outcomes:
 
     async def start(self, claims: Sequence[Claim]) -> list[Claim]:
         """Mark claims as running; returns those that were lost."""
-        started = await persist(partial(self._queue.start, claims), "start")
-        return [claim for claim in claims if claim not in started]
+        started = {claim.hold for claim in await persist(partial(self._queue.start, claims), "start")}
+        return [claim for claim in claims if claim.hold not in started]
 
     async def settle(self, claims: Sequence[Claim], answers: Answers, blobs: Sequence[bytes]) -> None:
         """Commit the results of a batch in one round trip, and fail those jobs that have none."""
