@@ -11,6 +11,7 @@ from jobs.job import State
 from jobs.keys import Keys
 from tests.integration.workshop import LEASE_SECONDS, Workshop, scripted
 from tests.waiting import wait_until_async
+from workers.parent.worker import LEAVE_SECONDS
 
 
 async def test_a_job_that_runs_longer_than_the_lease_is_not_taken_over(workshop: Workshop) -> None:
@@ -109,3 +110,17 @@ async def test_results_are_committed_when_redis_is_back(tmp_path: Path) -> None:
                 await workshop.until(State.DONE, running, waiting)
 
             assert len(workshop.events("explain", running)) == 1
+
+
+async def test_a_worker_ends_in_time_while_redis_is_away(tmp_path: Path) -> None:
+    with EmbeddedRedis(tmp_path / "redis") as server:
+        async with connect(server.url) as redis:
+            workshop = Workshop(redis, Keys("outage"), tmp_path)
+            async with workshop.worker(max_batch=1):
+                running, waiting = scripted("work", seconds=0.1), scripted()
+                await workshop.submit(running, waiting)
+                await wait_until_async(lambda: workshop.events("explain"))
+                await asyncio.to_thread(server.kill)
+                begin = asyncio.get_running_loop().time()
+
+            assert asyncio.get_running_loop().time() - begin < LEASE_SECONDS + LEAVE_SECONDS + 1
