@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -13,6 +14,9 @@ from redis.asyncio import Redis
 from jobs.connection import connect
 from jobs.embedded import EmbeddedRedis
 from jobs.keys import Keys
+
+# Before anything loads torch: threads that spin while they wait take minutes on a busy machine.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture(scope="session")

@@ -207,7 +207,8 @@ async def test_the_loop_ends_when_the_parent_goes_even_in_a_batch(bench: Bench) 
         await asyncio.wait_for(bench.loop, 5)
 
 
-async def test_a_child_does_not_spin_while_its_threads_wait() -> None:
+async def test_a_child_does_not_spin_while_its_threads_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         child = await asyncio.create_subprocess_exec(
