@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -88,13 +90,22 @@ class Subject:
 
 
 def seeded(make: Callable[[], nn.Module]) -> nn.Module:
-    """A network with the same weights every time, in evaluation mode."""
+    """A new network with the same weights every time, in evaluation mode."""
+    return deepcopy(_template(make))
+
+
+@cache  # drawing the weights takes five times as long as copying them
+def _template(make: Callable[[], nn.Module]) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return make().eval()
 
 
 def resnet18() -> nn.Module:
+    return seeded(_resnet18)
+
+
+def _resnet18() -> nn.Module:
     return build("torchvision:resnet18", {"num_classes": CLASSES})
 
 
