@@ -9,17 +9,28 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from types import FrameType
+from typing import cast
 
 import httpx
 import uvicorn
 import uvloop
+from fastapi import FastAPI
 
 from app.main import create_app
 from app.protocol import BoundedProtocol
+from app.services import Services
 from app.settings import ApiSettings
 
 GRACE_SECONDS = 5
 POLL_SECONDS = 0.1
+
+
+class Server(uvicorn.Server):
+    """Ends long answers before it waits for the short ones."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        cast(Services, cast(FastAPI, self.config.app).state.services).lookout.close()
+        await super().shutdown(sockets)
 
 
 def run_api(
@@ -50,7 +61,7 @@ async def _run(
     listener: socket.socket,
     beside: tuple[Callable[[], Awaitable[None]], ...],
 ) -> None:
-    server = uvicorn.Server(
+    server = Server(
         uvicorn.Config(
             create_app(settings),
             http=BoundedProtocol,

@@ -23,6 +23,12 @@ class Lookout:
     def __init__(self, store: JobStore, changes: Changes) -> None:
         self._store = store
         self._changes = changes
+        self._closing = False
+
+    def close(self) -> None:
+        """Let everybody go who waits: they are answered as things stand, for the process ends."""
+        self._closing = True
+        self._changes.wake_all()
 
     def watch(self, job_id: str) -> AbstractAsyncContextManager[Watch]:
         """Enter this before the job is submitted or read, so that no change is missed."""
@@ -41,7 +47,7 @@ class Lookout:
             record = await self._store.record(tenant, job_id)
             if _is_over(record) or seconds <= 0:
                 return record
-        while (left := end - monotonic()) > 0:
+        while not self._closing and (left := end - monotonic()) > 0:
             change = await watch.next(min(left, LOOK_SECONDS))
             if change is None or change.state in FINISHED:
                 with suppress(Unavailable):
@@ -55,12 +61,12 @@ class Lookout:
     ) -> AsyncIterator[Change | None]:
         """Every change from the present state on until the job is finished or erased; None: nothing new.
 
-        An erased job ends as cancelled.
+        An erased job ends as cancelled. After `close` the changes just end.
         """
         async with self.watch(job_id) as watch:
             last, spoken = None, monotonic()
             change: Change | None = None
-            while last is None or last.state not in FINISHED:
+            while not self._closing and (last is None or last.state not in FINISHED):
                 change = change or await self._stand(tenant, job_id)
                 if change not in (None, last):
                     yield change

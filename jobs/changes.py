@@ -90,12 +90,18 @@ class Changes:
             if not self._watches[job_id]:
                 del self._watches[job_id]
 
+    def wake_all(self) -> None:
+        """Make every reader look for itself."""
+        for watches in self._watches.values():
+            for watch in watches:
+                watch.tell(None)
+
     async def _listen(self) -> None:
         while True:
             try:
                 await self._subscription()
             except (RedisError, OSError):
-                self._wake_all()
+                self.wake_all()
                 await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _subscription(self) -> None:
@@ -108,7 +114,7 @@ class Changes:
                 if message["type"] == "message":
                     self._deliver(message["data"])
                 else:
-                    self._wake_all()
+                    self.wake_all()
 
     def _deliver(self, data: bytes) -> None:
         try:
@@ -117,8 +123,3 @@ class Changes:
             return
         for watch in self._watches.get(change.id, ()):
             watch.tell(change)
-
-    def _wake_all(self) -> None:
-        for watches in self._watches.values():
-            for watch in watches:
-                watch.tell(None)

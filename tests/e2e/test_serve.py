@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import psutil
 import pytest
 
 from app.commands.run import READY
+from app.server import GRACE_SECONDS
 from jobs.lifeline import start_child
 from tests.api import png
 from tests.waiting import wait_until
@@ -42,6 +45,10 @@ class Served:
     def end(self, number: signal.Signals) -> int:
         """Its exit status after a signal."""
         self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Its exit status, once it has ended."""
         status = self.process.wait(SECONDS)
         assert self.process.stdout is not None
         self.process.stdout.close()
@@ -64,6 +71,22 @@ def test_nothing_is_left_after_a_signal(served: Served, number: signal.Signals) 
 
     assert status == (-signal.SIGKILL if number is signal.SIGKILL else 0)
     wait_until(lambda: not any(process.is_running() for process in served.descendants), seconds=SECONDS)
+
+
+def test_events_end_in_order_when_the_service_does(served: Served) -> None:
+    specs = [{"method": "occlusion", "seed": seed, "target": [0, 1, 2, 3]} for seed in range(64)]
+    form = {"model": "phantom-resnet", "specs": json.dumps(specs)}
+    with httpx.Client(base_url=served.address, timeout=SECONDS, trust_env=False) as client:
+        accepted = client.post("/api/v1/explanations:batch", files={"image": png()}, data=form)
+        last = accepted.json()["explanations"][-1]["links"]["events"]
+        with client.stream("GET", last) as events:
+            lines = events.iter_lines()
+            assert next(lines) == "event: queued"
+            started = time.monotonic()
+            served.process.send_signal(signal.SIGTERM)
+            assert "event: done" not in list(lines)  # a connection that breaks would raise here
+    assert time.monotonic() - started < GRACE_SECONDS
+    assert served.wait() == 0
 
 
 def test_a_worker_that_dies_is_replaced(served: Served) -> None:

@@ -75,6 +75,19 @@ async def test_events_of_what_is_over_are_its_end(redis_url: str, keys: Keys, tm
             ]
 
 
+async def test_who_waits_is_let_go_when_the_service_ends(redis_url: str, keys: Keys, tmp_path: Path) -> None:
+    async with staged(redis_url, keys, tmp_path, work=False) as stage:
+        name = (await stage.post(wait=0)).json()["id"]
+        path = f"{EXPLANATIONS}/{name}"
+        waiting = asyncio.create_task(stage.client.get(path, headers={"Prefer": "wait=60"}))
+        async with followed(stage, name) as events:
+            assert (await anext(events))[0] == "queued"
+            stage.app.state.services.lookout.close()
+            assert [event async for event, _ in events] == []
+        answer = await waiting
+        assert (answer.status_code, answer.json()["state"]) == (200, "queued")
+
+
 async def test_erasing_ends_the_events(redis_url: str, keys: Keys, tmp_path: Path) -> None:
     async with staged(redis_url, keys, tmp_path, work=False) as stage:
         name = (await stage.post(wait=0)).json()["id"]
