@@ -38,9 +38,7 @@ class Served:
     def find(self, word: str) -> list[psutil.Process]:
         """The living processes below this one with a word in their command line."""
         children = psutil.Process(self.process.pid).children(recursive=True)
-        return [
-            child for child in children if child.status() != psutil.STATUS_ZOMBIE and word in child.cmdline()
-        ]
+        return [child for child in children if word in _command_line(child)]
 
     def end(self, number: signal.Signals) -> int:
         """Its exit status after a signal."""
@@ -126,6 +124,14 @@ def test_without_keys_it_listens_on_loopback_only(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "loopback" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    """Its words; none when it has ended by now."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:  # zombies too
+        return []
 
 
 def _serves_models(served: Served) -> bool:
