@@ -31,7 +31,7 @@ class ApiSettings(BaseSettings):
     public_metrics: bool = Field(False, description="Whether /metrics answers without a key.")
 
     max_upload_bytes: int = Field(20 * MIB, ge=1024, le=1024 * MIB, description="Largest image file.")
-    max_pixels: int = Field(50_000_000, ge=1, le=1_000_000_000, description="Largest decoded image.")
+    max_pixels: int = Field(25_000_000, ge=1, le=1_000_000_000, description="Largest decoded image.")
     decode_seconds: float = Field(0.8, gt=0, le=60, description="How long reading one image may take.")
     decoder_processes: int = Field(2, ge=1, le=64, description="Child processes that read images.")
     body_seconds: float = Field(60.0, gt=0, le=3600, description="How long a client may take to send a body.")

@@ -28,6 +28,7 @@ MODEL = "phantom-resnet"
 SHORTCUT = "phantom-shortcut"
 SEEDS = {"nodule": 11, "spiculated-mass": 12, "calcifications": 13}
 DILATION = 4  # pixels around the truth that still count as inside: a map is not sharper than its grid
+WIDTH = 110  # of the tables, also where the output is no terminal
 Mask = NDArray[np.bool_]
 
 
@@ -49,6 +50,7 @@ class Explained:
 def main() -> None:
     """The whole story."""
     console = Console()
+    console.width = max(console.width, WIDTH)
     OUTPUT.mkdir(exist_ok=True)
     console.print("Starting Redis, a worker and the API on a free port ...")
     with private_service() as address, httpx.Client(base_url=address, timeout=60, trust_env=False) as client:
@@ -98,7 +100,7 @@ def lift(relevance: NDArray[np.float32], mask: Mask) -> float:
 def _table(scenes: dict[str, Scene], answers: dict[tuple[str, str], Explained]) -> Table:
     table = Table(title=f"{MODEL}: where the relevance lies (1.0x = spread evenly)", title_justify="left")
     for heading in ("image", "method", "target", "score", "seconds", "on the finding", "on the marker"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading)
     for (label, method), answer in answers.items():
         table.add_row(
             label,
@@ -136,7 +138,7 @@ def _shortcut_story(client: httpx.Client, console: Console) -> None:
     pictures, captions = [Image.fromarray(scene.image), _truth(scene)], ["", ""]
     table = Table(title="One image, two models that both answer right", title_justify="left")
     for heading in ("model", "says", "score", "on the finding", "on the marker plate"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading)
     for model in (MODEL, SHORTCUT):
         answer = explain(client, scene, model, "grad-cam")
         finding, marker = lift(answer.relevance, scene.finding), lift(answer.relevance, scene.marker)

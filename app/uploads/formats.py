@@ -25,7 +25,7 @@ class UploadLimits:
     """
 
     max_bytes: int = 20 * 2**20
-    max_pixels: int = 50_000_000
+    max_pixels: int = 25_000_000
     max_frames: int = 1
     seconds: float = 0.8
     wait_seconds: float = 30.0
