@@ -74,7 +74,9 @@ class Decoder:
                 answer, last = await child.ask(data)
             healthy = not last
         except TimeoutError as error:
-            raise Damaged(f"The picture takes longer than {self.limits.seconds:g} s to decode; try a smaller one.") from error
+            raise Damaged(
+                f"The picture takes longer than {self.limits.seconds:g} s to decode; try a smaller one."
+            ) from error
         except ChildLostError as error:
             if self._stopping.is_set():
                 raise _stopped() from error

@@ -33,7 +33,7 @@ GOOD = sound()["png grey"]
 @pytest.fixture
 async def decoder() -> AsyncIterator[Decoder]:
     """A decoder that has one slot, with children of its own."""
-    decoder = Decoder()
+    decoder = Decoder(UploadLimits(max_pixels=50_000_000))  # so that slow pictures are tried at all
     await decoder.start()
     yield decoder
     await decoder.stop()
