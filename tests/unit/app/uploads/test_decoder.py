@@ -141,7 +141,7 @@ async def test_many_callers_take_turns(decoder: Decoder) -> None:
 
 
 async def test_who_waits_too_long_is_told_to_come_back() -> None:
-    decoder = Decoder(UploadLimits(wait_seconds=0.05))
+    decoder = Decoder(UploadLimits(max_pixels=50_000_000, wait_seconds=0.05))
     await decoder.start()
     try:
         slow = asyncio.create_task(decoder.decode(SLOW))
