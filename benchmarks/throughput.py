@@ -25,7 +25,7 @@ from workers.runner import Runner
 
 BATCH = 32
 CONNECTIONS = 64
-ROUNDS = 2
+ROUNDS = 3
 RESNET = """
 title = "ResNet-18"
 architecture = "torchvision:resnet18"
@@ -64,11 +64,15 @@ def measure() -> list[Figure]:
 
 
 def _compare(models: Path, case: Case, method: str) -> Figure:
-    """The best of some rounds each; every round has images of its own, and both sides get the same ones."""
+    """The best of some rounds each, in turn; a round has images of its own, and both sides get the same."""
     rounds = [case.pictures(case.count, first_seed=1000 * (number + 1)) for number in range(ROUNDS)]
     warm_up = case.pictures(CONNECTIONS, first_seed=0)
-    alone = max(_in_process(models, case.model, method, warm_up, rounds))
-    served = max(_over_http(models, case.model, method, warm_up, rounds))
+    sides = zip(
+        _in_process(models, case.model, method, warm_up, rounds),
+        _over_http(models, case.model, method, warm_up, rounds),
+        strict=True,
+    )
+    alone, served = (max(rates) for rates in zip(*sides, strict=True))
     return Figure(
         name=f"{case.model}, {method}: HTTP at saturation / in process, batches of {BATCH}",
         ours=f"{served:.1f} explanations/s",

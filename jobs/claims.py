@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from redis.asyncio import Redis
@@ -30,7 +30,8 @@ class Claim:
     """A job that one consumer holds for as long as it renews its lease.
 
     `entry` is the id of its stream entry; `crashes` counts the workers that the job took down so far,
-    `deliveries` how often the entry was handed out, this time included.
+    `deliveries` how often the entry was handed out, this time included, `interruptions` how often its worker
+    vanished while it ran.
     """
 
     job: Job
@@ -38,6 +39,7 @@ class Claim:
     consumer: str
     crashes: int
     deliveries: int
+    interruptions: int = 0
 
     @property
     def hold(self) -> Hold:
@@ -75,7 +77,14 @@ class Claims:
             await self._sort_out(readings)
             kept = await self._count_interruptions([reading for reading in readings if reading.job])
         return [
-            Claim(reading.job, reading.hold.entry, consumer, reading.crashes, reading.hold.deliveries)
+            Claim(
+                reading.job,
+                reading.hold.entry,
+                consumer,
+                reading.crashes,
+                reading.hold.deliveries,
+                reading.interruptions,
+            )
             for reading in kept
             if reading.job
         ]
@@ -153,7 +162,11 @@ class Claims:
         counts = {one.hold: int(count) for one, count in zip(interrupted, answers, strict=True)}
         failure = Failure.of(WorkerCrashed(f"The job's worker vanished more than {MAX_INTERRUPTIONS} times."))
         await self._bury([one for one in interrupted if counts[one.hold] > MAX_INTERRUPTIONS], failure)
-        return [one for one in readings if 0 <= counts.get(one.hold, 0) <= MAX_INTERRUPTIONS]
+        return [
+            replace(one, interruptions=counts.get(one.hold, one.interruptions))
+            for one in readings
+            if 0 <= counts.get(one.hold, 0) <= MAX_INTERRUPTIONS
+        ]
 
     async def _bury(self, readings: Sequence[Reading], failure: Failure) -> None:
         calls = [

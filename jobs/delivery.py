@@ -40,6 +40,7 @@ class Reading:
     job: Job | None = None
     tenant: str = ""
     crashes: int = 0
+    interruptions: int = 0
     interrupted: bool = False
 
 
@@ -114,19 +115,22 @@ class Deliveries:
         ]
 
 
+FIELDS = ["job", "tenant", "state", "entry", "crashes", "interruptions"]
+
+
 async def read(redis: Redis, keys: Keys, deliveries: Sequence[Delivery]) -> list[Reading]:
     """What the hashes of the delivered jobs say, in one round trip."""
     if not deliveries:
         return []
     async with redis.pipeline(transaction=False) as pipeline:
         for delivery in deliveries:
-            pipeline.hmget(keys.job(delivery.hold.job_id), ["job", "tenant", "state", "entry", "crashes"])
+            pipeline.hmget(keys.job(delivery.hold.job_id), FIELDS)
         answers = await pipeline.execute()
     return [_reading(delivery, fields) for delivery, fields in zip(deliveries, answers, strict=True)]
 
 
 def _reading(delivery: Delivery, fields: Sequence[bytes | None]) -> Reading:
-    message, tenant, state, entry, crashes = fields
+    message, tenant, state, entry, crashes, interruptions = fields
     hold = delivery.hold
     if state not in {State.QUEUED.encode(), State.RUNNING.encode()} or entry != hold.entry.encode():
         return Reading(hold, Kind.GONE)
@@ -137,6 +141,7 @@ def _reading(delivery: Delivery, fields: Sequence[bytes | None]) -> Reading:
         job,
         tenant=(tenant or b"").decode(),
         crashes=int(crashes or 0),
+        interruptions=int(interruptions or 0),
         interrupted=delivery.reclaimed and state == State.RUNNING.encode(),
     )
 

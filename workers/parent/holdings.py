@@ -34,14 +34,15 @@ class Holdings:
     def add(self, claims: Iterable[Claim]) -> tuple[Claim, ...]:
         """Take new claims in; returns older claims of the same jobs, which count for nothing now.
 
-        Who was dropped by another worker runs alone: it may be what took that worker down.
+        Who ran when its worker vanished runs alone: it may be what took that worker down. Who only waited
+        there, or was handed back, runs with others.
         """
         stale = []
         for claim in claims:
             before = self._held.get(claim.job.id)
             if before is not None:
                 stale.append(before.claim)
-            suspect = claim.crashes > 0 or claim.deliveries > 1
+            suspect = claim.crashes > 0 or claim.interruptions > 0
             self._held[claim.job.id] = self._planner.admit(claim, suspect=suspect)
             self._planned.discard(claim.job.id)
         return tuple(stale)

@@ -14,8 +14,8 @@ def holdings(limit: int = 8) -> Holdings:
     return Holdings(Planner({}, max_batch=2, max_bytes=10**6), limit)
 
 
-def claim(*, number: int = 1, crashes: int = 0, deliveries: int = 1) -> Claim:
-    return Claim(sample_job(), f"{number}-0", "w", crashes, deliveries)
+def claim(*, number: int = 1, crashes: int = 0, deliveries: int = 1, interruptions: int = 0) -> Claim:
+    return Claim(sample_job(), f"{number}-0", "w", crashes, deliveries, interruptions)
 
 
 def test_room_shrinks_with_claims_and_grows_when_they_are_let_go() -> None:
@@ -82,9 +82,20 @@ def test_a_suspect_stays_one_when_it_is_put_back_without_blame() -> None:
     assert batch.claims == (suspect,)
 
 
-def test_a_job_that_another_worker_dropped_runs_alone() -> None:
+def test_jobs_that_were_handed_back_or_only_waited_elsewhere_run_together() -> None:
     held = holdings()
-    dropped = claim(deliveries=2)
+    pair = [claim(deliveries=2), claim(number=2, deliveries=3)]
+    held.add(pair)
+
+    batch = held.take(only_full=False)
+
+    assert batch is not None
+    assert batch.claims == tuple(pair)
+
+
+def test_a_job_that_ran_when_its_worker_vanished_runs_alone() -> None:
+    held = holdings()
+    dropped = claim(deliveries=2, interruptions=1)
     held.add([dropped, claim(number=2)])
 
     batch = held.take(only_full=False)
