@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 
+import uvloop
 from pydantic import ValidationError
 
 from jobs.catalogue import load_catalogue
@@ -33,7 +34,7 @@ def main() -> None:
     log_as_json(settings.log_level)
     reasons: list[str] = []
     try:
-        asyncio.run(run(settings))
+        uvloop.run(run(settings))
     except* NothingToServe as group:
         reasons = [str(error) for error in group.exceptions]
     if reasons:
