@@ -84,13 +84,13 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one without saying so
-        self._answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._answer: asyncio.Future[Answer] | None = None
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self._answer.done():
+        if self._answer is not None and not self._answer.done():
             self._answer.set_exception(RuntimeError(f"the server closed the connection: {exc}"))
 
     def on_body(self, body: bytes) -> None:
@@ -98,7 +98,8 @@ class _Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         seconds = time.perf_counter() - self._started
-        self._answer.set_result(Answer(self._parser.get_status_code(), bytes(self._body), seconds))
+        if self._answer is not None:
+            self._answer.set_result(Answer(self._parser.get_status_code(), bytes(self._body), seconds))
 
     async def drain(self, requests: deque[bytes]) -> list[Answer]:
         answers = []

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ClusterDownError, OutOfMemoryError, ReadOnlyError, RedisError
@@ -15,6 +15,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from jobs.errors import Unavailable
 
+CONNECTIONS = 64
 RETRIES = 3
 RETRY_BASE_SECONDS = 0.02
 RETRY_CAP_SECONDS = 0.2
@@ -29,19 +30,22 @@ OUTAGES = (OutOfMemoryError, ReadOnlyError, ClusterDownError)
 def connect(url: str, *, timeout_seconds: float = 5.0) -> Redis:
     """A client for `redis://`, `rediss://` or `unix://`; it connects when it is first used.
 
+    More than `CONNECTIONS` calls at once wait for each other, up to `timeout_seconds`.
     Broken connections are tried again for about half a second, answers that do not come in
     `timeout_seconds` are not. Blocking reads must therefore wait less than `timeout_seconds`.
     The library's health checks stay off: before a handshake that Redis refuses they repeat each other for
     minutes. A dead connection is found by keep-alive or by the next command, which is then tried again.
     """
     backoff = ExponentialBackoff(cap=RETRY_CAP_SECONDS, base=RETRY_BASE_SECONDS)
-    client: Redis = Redis.from_url(
+    pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
         url,
+        max_connections=CONNECTIONS,
+        timeout=timeout_seconds,
         socket_timeout=timeout_seconds,
         socket_connect_timeout=min(1.0, timeout_seconds),
         retry=Retry(backoff, RETRIES, supported_errors=(RedisConnectionError,)),
     )
-    return client
+    return Redis.from_pool(pool)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 
+from jobs.connection import CONNECTIONS
 from jobs.errors import Failure, Gone, InternalError, QueueFull, TenantFull
 from jobs.job import Job, State
 from jobs.keys import Keys
@@ -267,3 +268,13 @@ async def test_an_expired_job_does_not_keep_an_image(
     await redis.delete(keys.job(expired.id))
     await queue.erase(job.tenant, job.id)
     assert await store.pixels("shared") is None
+
+
+async def test_more_submits_at_once_than_connections_wait_for_each_other(queue: JobQueue) -> None:
+    count = 5 * CONNECTIONS
+
+    answers = await asyncio.gather(
+        *(submit(queue, sample_job(), capacity=count, tenant_capacity=count) for _ in range(count))
+    )
+
+    assert all(answer.created for answer in answers)
