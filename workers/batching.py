@@ -37,7 +37,8 @@ class Planner:
     """Forms batches of equal compatibility key: same weights and same needs, or a suspect by itself.
 
     Each key is a queue of its own, so arrivals in the order A, B, A, B make one batch of A and one of B.
-    The key that holds the oldest job has its turn. `max_bytes` limits the pixels of a batch of two or more.
+    The key that holds the oldest job has its turn. `max_bytes` limits the pixels of a batch of two or more,
+    where equal images count once.
     """
 
     needs: Needs
@@ -61,15 +62,15 @@ class Planner:
 
     def _fill(self, claims: Iterable[Claim]) -> tuple[tuple[Claim, ...], bool]:
         batch: list[Claim] = []
-        n_bytes = 0
+        images: dict[str, int] = {}
         for claim in claims:
-            n_bytes += claim.job.image.n_bytes
-            if batch and n_bytes > self.max_bytes:
+            images[claim.job.image.key] = claim.job.image.n_bytes
+            if batch and sum(images.values()) > self.max_bytes:
                 return tuple(batch), True
             batch.append(claim)
             if len(batch) == self.max_batch:
                 return tuple(batch), True
-        return tuple(batch), n_bytes >= self.max_bytes
+        return tuple(batch), sum(images.values()) >= self.max_bytes
 
 
 def needs_of(catalogue: Catalogue) -> Needs:

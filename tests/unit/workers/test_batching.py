@@ -24,10 +24,17 @@ PLANNER = Planner(NEEDS, max_batch=4, max_bytes=10_000)
 _entries = count(1)
 
 
-def claim(model: ModelRef = A, method: str = "saliency", *, entry: str = "", n_bytes: int = 64) -> Claim:
-    job = sample_job(model=model)
-    image = ImageRef.model_validate(job.image.model_dump() | {"height": 1, "width": n_bytes})
-    changed = job.model_copy(update={"method": MethodRef(name=method, version=1), "image": image})
+def claim(
+    model: ModelRef = A,
+    method: str = "saliency",
+    *,
+    entry: str = "",
+    n_bytes: int = 64,
+    image: str | None = None,
+) -> Claim:
+    job = sample_job(model=model, image=image)
+    sized = ImageRef.model_validate(job.image.model_dump() | {"height": 1, "width": n_bytes})
+    changed = job.model_copy(update={"method": MethodRef(name=method, version=1), "image": sized})
     return Claim(Job.model_validate(changed.model_dump()), entry or f"{next(_entries)}-0", "w", 0, 1)
 
 
@@ -106,6 +113,12 @@ def test_an_image_larger_than_a_batch_runs_alone() -> None:
     large, small = claim(n_bytes=10_001), claim()
 
     assert all_batches(admitted(large, small)) == [Batch((large,), full=True), Batch((small,), full=False)]
+
+
+def test_many_questions_about_one_large_image_run_together() -> None:
+    same = [claim(n_bytes=10_000, image="one") for _ in range(3)]
+
+    assert all_batches(admitted(*same)) == [Batch(tuple(same), full=True)]
 
 
 def test_a_method_that_is_not_on_the_menu_does_not_stop_the_others() -> None:
