@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from functools import lru_cache
 from typing import Annotated
@@ -37,7 +38,7 @@ PaletteName = Annotated[
 ]
 
 
-class _Options(BaseModel):
+class _Options(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     target: str | None = Field(
@@ -49,9 +50,9 @@ class _Options(BaseModel):
     )
     sign: Sign = Field("both", description="What is shown: everything, evidence for, against, or strength.")
 
+    @abstractmethod
     def view(self, accept: str) -> View:
         """The picture that is wished for."""
-        raise NotImplementedError
 
 
 class HeatmapOptions(_Options):
