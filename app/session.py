@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -12,7 +11,7 @@ from contextlib import contextmanager
 
 from app.commands.run import READY
 from jobs.errors import Unavailable
-from jobs.lifeline import start_child
+from jobs.lifeline import end_children, start_child
 
 STOP_SECONDS = 30.0
 QUIET = {"RATIONALE_LOG_LEVEL": "warning"}
@@ -30,8 +29,9 @@ def private_service(options: Sequence[str] = ()) -> Iterator[str]:
         try:
             yield _address(process)
         finally:
-            process.send_signal(signal.SIGTERM)
-            _wait(process)
+            end_children([process], seconds=STOP_SECONDS)
+            if process.stdout:
+                process.stdout.close()
 
 
 def _address(process: subprocess.Popen[bytes]) -> str:
@@ -40,11 +40,3 @@ def _address(process: subprocess.Popen[bytes]) -> str:
         if text.startswith(READY):
             return text.removeprefix(READY).strip()
     raise Unavailable("the service ended before it was ready; its messages are above", retry_after=1)
-
-
-def _wait(process: subprocess.Popen[bytes]) -> None:
-    try:
-        process.communicate(timeout=STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -16,7 +15,7 @@ from app.server import run_api
 from app.settings import ApiSettings
 from jobs.embedded import EmbeddedRedis
 from jobs.errors import Unavailable
-from jobs.lifeline import start_child
+from jobs.lifeline import end_children, start_child
 
 WATCH_SECONDS = 0.5
 STOP_SECONDS = 15.0
@@ -43,14 +42,7 @@ class Workers:
 
     def stop(self) -> None:
         """Ask every worker to drain; one that has not ended in time is killed."""
-        for process in self._processes:
-            process.send_signal(signal.SIGTERM)
-        for process in self._processes:
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        end_children(self._processes, seconds=STOP_SECONDS)
 
     def _start(self) -> subprocess.Popen[bytes]:
         return start_child([sys.executable, "-m", "workers.main"], environment=self._environment)

@@ -18,7 +18,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from jobs.errors import Unavailable
-from jobs.lifeline import start_child
+from jobs.lifeline import end_children, start_child
 
 OLDEST = (6, 2)
 START_SECONDS = 60.0
@@ -70,7 +70,7 @@ class EmbeddedRedis:
     def stop(self) -> None:
         """End the server and wait for its exit."""
         if self._process is not None:
-            _end(self._process)
+            end_children([self._process], seconds=STOP_SECONDS)
             self._process = None
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -175,12 +175,3 @@ def _answers(client: Redis) -> bool:
         return bool(client.ping())
     except (RedisError, OSError):
         return False
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

@@ -33,6 +33,18 @@ def start_child(
     )
 
 
+def end_children(processes: Sequence[subprocess.Popen[bytes]], *, seconds: float) -> None:
+    """Ask all of them to end at once and wait for each; one that takes longer than `seconds` is killed."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
 def die_with_parent() -> None:
     """Ask Linux to kill this process when the thread that started it ends; elsewhere: nothing."""
     if sys.platform == "linux":

@@ -51,8 +51,7 @@ def explain(
     console = Console()
     with plain_errors():
         fields = _fields(model, method, target or [], param or [])
-        options = [f"--{name}={value}" for name, value in (("models", models), ("device", device)) if value]
-        with service(server, key, *options) as running:
+        with service(server, key, models=models, device=device) as running:
             with Progress(console=Console(stderr=True), transient=True) as bar:
                 task = bar.add_task(f"{method} on {model}", total=1.0)
                 document = running.explain(

@@ -37,8 +37,7 @@ def models(
     """List the models that a running service serves, or that a service started here would serve."""
     from app.commands.service import service
 
-    options = [f"--{name}={value}" for name, value in (("models", models), ("device", device)) if value]
-    with plain_errors(), service(server, key, *options) as running:
+    with plain_errors(), service(server, key, models=models, device=device) as running:
         cards = running.get("/api/v1/models").json()["models"]
     table = Table()
     for heading in ("model", "input", "classes", "weights", "title"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -49,12 +50,16 @@ class Service:
 
 
 @contextmanager
-def service(server: str | None, key: str | None, *options: str) -> Iterator[Service]:
-    """The running service, or a private one started with `options`."""
+def service(
+    server: str | None, key: str | None, *, models: Path | None, device: str | None
+) -> Iterator[Service]:
+    """The running service, or a private one with these models on this device."""
     if server:
         with _client(server, key) as client:
             yield Service(client)
     else:
+        given = {"models": models, "device": device}
+        options = [f"--{name}={value}" for name, value in given.items() if value]
         with private_service(options) as address, _client(address, key) as client:
             yield Service(client)
 

@@ -5,29 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
 from app.session import private_service
+from tests.real_data import DATA, IMAGENET_INPUT, LABELS, SQUEEZENET, SQUEEZENET_SHA256
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
-LABELS = DATA / "labels" / "imagenet_1000.json"
 PHOTOS = sorted((DATA / "images" / "imagenet").glob("*.jpg"))
 HEAD = """
 title = "{title}"
 labels = "labels.json"
 weights = "weights.safetensors"
 sha256 = "{sha256}"
-"""
-INPUT = """
-[input]
-mode = "rgb"
-resize = 256
-size = [224, 224]
-mean = [0.485, 0.456, 0.406]
-std = [0.229, 0.224, 0.225]
 """
 VISION_TRANSFORMER = """
 architecture = "torchvision:VisionTransformer"
@@ -42,8 +32,8 @@ num_classes = 1000
 """
 MODELS = {
     "squeezenet": (
-        "imagenet_squeezenet1_1.safetensors",
-        "49045cd72fb9395b769fa9990037b1034546c91227c0189354227b41772db095",
+        SQUEEZENET.name,
+        SQUEEZENET_SHA256,
         'architecture = "torchvision:squeezenet1_1"\n',
     ),
     "vit-tiny": (
@@ -66,7 +56,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         shutil.copy(DATA / "weights" / file, model / "weights.safetensors")
         shutil.copy(LABELS, model / "labels.json")
         head = HEAD.format(title=name, sha256=sha256)
-        (model / "model.toml").write_text(head + architecture + INPUT)
+        (model / "model.toml").write_text(head + architecture + IMAGENET_INPUT)
     with (
         private_service(["--models", str(folder)]) as address,
         httpx.Client(base_url=address, timeout=60, trust_env=False) as client,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,23 +14,17 @@ from torch.nn import functional as F
 
 import workers
 from jobs.job import ImageRef
+from tests.real_data import DATA, IMAGENET_INPUT, LABELS, SQUEEZENET, SQUEEZENET_SHA256
 from workers.models.repository import Model, Repository
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
 PHOTO = DATA / "images" / "imagenet" / "024_great_grey_owl.jpg"
 OWL = 24
-TOML = """
+HEAD = """
 title = "SqueezeNet 1.1"
 architecture = "torchvision:squeezenet1_1"
-weights = "{data}/weights/imagenet_squeezenet1_1.safetensors"
-sha256 = "49045cd72fb9395b769fa9990037b1034546c91227c0189354227b41772db095"
-labels = "{data}/labels/imagenet_1000.json"
-[input]
-mode = "rgb"
-resize = 256
-size = [224, 224]
-mean = [0.485, 0.456, 0.406]
-std = [0.229, 0.224, 0.225]
+weights = "{weights}"
+sha256 = "{sha256}"
+labels = "{labels}"
 """
 
 pytestmark = pytest.mark.skipif(not PHOTO.is_file(), reason="no real weights and photos beside the checkout")
@@ -41,7 +34,9 @@ pytestmark = pytest.mark.skipif(not PHOTO.is_file(), reason="no real weights and
 def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     folder = tmp_path_factory.mktemp("models") / "squeezenet"
     folder.mkdir()
-    (folder / "model.toml").write_text(TOML.format(data=DATA))
+    (folder / "model.toml").write_text(
+        HEAD.format(weights=SQUEEZENET, sha256=SQUEEZENET_SHA256, labels=LABELS) + IMAGENET_INPUT
+    )
     models = Repository(folder.parent, phantoms=False)
     return models.get(models.cards()[0].ref)
 
