@@ -42,7 +42,14 @@ class MethodCard(Message):
     family: Family
     needs: tuple[Need, ...]
     signed: bool = Field(description="Whether negative relevance (evidence against the class) is kept.")
+    class_specific: bool = Field(description="Whether maps of different classes of one image differ in kind.")
+    cost: float = Field(
+        gt=0, description="Forward passes that a map costs with default parameters; a backward pass is one."
+    )
+    scales_with: str | None = Field(None, description="The parameter to which the cost is proportional.")
+    requires: str = Field(description="What a model must have, in a sentence.")
     summary: str
+    weaknesses: tuple[str, ...] = Field(description="Where the method is known to mislead, a sentence each.")
     reference: str
     # Any: a JSON Schema.
     parameters: dict[str, Any]

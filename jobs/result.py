@@ -43,6 +43,9 @@ class MapInfo(Message):
     gap: float | None = Field(
         None, description="How far the map is from the sum that its method promises, relative to it."
     )
+    samples: int | None = Field(
+        None, description="Nodes of an integral or random samples that were used, where there are several."
+    )
     box: Box
 
 

@@ -47,6 +47,7 @@ class Relevance:
     `native_grid` is the grid (rows, columns) on which it was computed, `layer` the layer that was read.
     `gaps` is (R,): for a method that promises a sum, |sum - promised| / |promised|.
     `negative_only` is (R,) bool: rows of which a ReLU left nothing because all was evidence against.
+    `samples` is (R,): nodes of an integral or random samples that were used, where a method takes several.
     """
 
     maps: Tensor
@@ -54,6 +55,7 @@ class Relevance:
     layer: str | None = None
     gaps: Tensor | None = None
     negative_only: Tensor | None = None
+    samples: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,9 @@ class Method(Generic[P]):
     """An explanation method: words for the menu, its parameters, and one pure function.
 
     `signed` says whether the map keeps evidence against the class when every parameter has its default.
+    `class_specific` says whether the map of another class shows other places, or nearly the same.
+    `cost` counts forward passes for one map with default parameters, a backward pass as one more;
+    `scales_with` names the parameter to which it is proportional. `requires` and `weaknesses` are sentences.
     """
 
     name: str
@@ -69,10 +74,19 @@ class Method(Generic[P]):
     family: Family
     needs: frozenset[Need]
     signed: bool
+    class_specific: bool
+    cost: float
+    requires: str
     summary: str
+    weaknesses: tuple[str, ...]
     reference: str
     params: type[P]
     explain: Callable[[Probe, P], Relevance]
+    scales_with: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.scales_with is not None and self.scales_with not in self.params.model_fields:
+            raise ValueError(f"{self.name} scales with {self.scales_with!r}, which is none of its parameters")
 
     def layers(self, params: P) -> tuple[str | None, ...]:
         """The layers that `explain` will read with these parameters; None is the default layer."""
@@ -89,7 +103,12 @@ class Method(Generic[P]):
             family=self.family,
             needs=tuple(sorted(self.needs)),
             signed=self.signed,
+            class_specific=self.class_specific,
+            cost=self.cost,
+            scales_with=self.scales_with,
+            requires=self.requires,
             summary=self.summary,
+            weaknesses=self.weaknesses,
             reference=self.reference,
             parameters=self.params.model_json_schema(),
         )

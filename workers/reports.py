@@ -59,6 +59,7 @@ def describe_maps(relevance: Relevance, boxes: Sequence[Box]) -> list[MapInfo]:
     border = (_border_share(maps.abs()) > BORDER_SHARE).tolist()
     rectified = _per_row(relevance.negative_only, len(maps), otherwise=False)
     gaps = _per_row(relevance.gaps, len(maps), otherwise=None)
+    samples = [None] * len(maps) if relevance.samples is None else relevance.samples.tolist()
     return [
         MapInfo(
             height=maps.shape[1],
@@ -68,6 +69,7 @@ def describe_maps(relevance: Relevance, boxes: Sequence[Box]) -> list[MapInfo]:
             native_grid=relevance.native_grid,
             layer=relevance.layer,
             flags=_flags(lowest[row], highest[row], broken[row], bool(rectified[row]), border[row]),
+            samples=samples[row],
             gap=gap if (gap := gaps[row]) is not None and math.isfinite(gap) else None,
             box=boxes[row],
         )

@@ -7,7 +7,12 @@ from types import MappingProxyType
 from typing import Any
 
 from workers.declare import Method
-from workers.methods import grad_cam, integrated_gradients, occlusion, saliency
+from workers.methods import (
+    grad_cam,
+    integrated_gradients,
+    occlusion,
+    saliency,
+)
 
 
 # Any: each method has a class of parameters of its own.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -39,11 +40,13 @@ def explain(probe: Probe, params: IntegratedGradientsParams) -> Relevance:
     """
     nodes = min(params.nodes, params.max_nodes)
     maps, gaps = _walk(probe, params.baseline, nodes)
+    used = torch.full((len(probe),), nodes)
     while 2 * nodes <= params.max_nodes and (gaps > params.tolerance).any():
         nodes *= 2
         rest = (gaps > params.tolerance).nonzero().flatten()
         maps[rest], gaps[rest] = _walk(probe.rows(rest), params.baseline, nodes)
-    return Relevance(maps=maps, native_grid=probe.input_size, gaps=gaps)
+        used[rest.cpu()] = nodes
+    return Relevance(maps=maps, native_grid=probe.input_size, gaps=gaps, samples=used)
 
 
 def _walk(probe: Probe, baseline: Baseline, nodes: int) -> tuple[Tensor, Tensor]:
@@ -72,7 +75,15 @@ METHOD = Method(
     family=Family.GRADIENT,
     needs=frozenset({Need.PATH_GRADIENTS, Need.SCORES}),
     signed=True,
+    class_specific=True,
+    cost=34,
+    scales_with="nodes",
+    requires="Any network that a gradient can be taken of.",
     summary="What each pixel adds to the score on the way from a baseline; the map sums to the difference.",
+    weaknesses=(
+        "Blind to evidence that looks like the baseline.",
+        "The way from the baseline leads through images that the network has never seen.",
+    ),
     reference="Sundararajan et al. 2017, arXiv:1703.01365",
     params=IntegratedGradientsParams,
     explain=explain,

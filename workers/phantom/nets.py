@@ -100,7 +100,7 @@ class Attention(nn.Module):
         queries, keys = self._split(self.queries(tokens)), self._split(self.keys(tokens))
         weights = self.weights(queries @ keys.transpose(1, 2) * queries.shape[-1] ** -0.5)
         mixed = weights @ self._split(self.values(tokens))
-        joined = mixed.reshape(len(tokens), self.heads, *mixed.shape[1:]).transpose(1, 2).flatten(2)
+        joined = mixed.reshape(tokens.shape[0], self.heads, *mixed.shape[1:]).transpose(1, 2).flatten(2)
         output: Tensor = self.out(joined)
         return output
 
@@ -145,7 +145,7 @@ class PhantomViT(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Score each class, before softmax."""
         patches = self.patch_embedding(images).flatten(2).transpose(1, 2)
-        class_token = self.class_token.expand(len(images), -1, -1)
+        class_token = self.class_token.expand(images.shape[0], -1, -1)
         tokens = torch.cat([class_token, patches], dim=1) + self.positions
         logits: Tensor = self.head(self.blocks(tokens)[:, 0])
         return logits
