@@ -8,10 +8,16 @@ from typing import Any
 
 from workers.declare import Method
 from workers.methods import (
+    eigen_cam,
     grad_cam,
+    grad_cam_plus_plus,
+    hires_cam,
     integrated_gradients,
+    layer_cam,
     occlusion,
     saliency,
+    score_cam,
+    xgrad_cam,
 )
 
 
@@ -28,9 +34,15 @@ def index_by_name(methods: Iterable[Method[Any]]) -> Mapping[str, Method[Any]]:
 
 METHODS = index_by_name(
     [
-        grad_cam.METHOD,
         integrated_gradients.METHOD,
         saliency.METHOD,
+        grad_cam.METHOD,
+        grad_cam_plus_plus.METHOD,
+        xgrad_cam.METHOD,
+        hires_cam.METHOD,
+        layer_cam.METHOD,
+        eigen_cam.METHOD,
+        score_cam.METHOD,
         occlusion.METHOD,
     ]
 )

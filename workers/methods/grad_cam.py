@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from jobs.catalogue import Family, Need
-from workers.declare import LayerParams, Method, Relevance
+from workers.declare import Method, Relevance
 from workers.probe import Probe
-from workers.tensors.resampling import upsample
+from workers.tensors.activation_maps import CamParams, finish, weigh
 
 
-class GradCamParams(LayerParams):
-    """Which layer is read, and whether evidence against the class is kept."""
-
-    relu: bool = Field(
-        True, description="Keep only evidence for the class, as in the paper; false keeps the signed map."
-    )
-
-
-def explain(probe: Probe, params: GradCamParams) -> Relevance:
+def explain(probe: Probe, params: CamParams) -> Relevance:
     """Where the features lie that speak for the class.
 
     alpha_k = mean over the grid of dS_t / dA_k           (eq. 1)
@@ -27,18 +17,9 @@ def explain(probe: Probe, params: GradCamParams) -> Relevance:
     Selvaraju et al.: Grad-CAM, 2017, arXiv:1610.02391.
     """
     layer = probe.layer(params.layer)
-    activations = probe.activations(layer)
-    alphas = probe.gradients(layer).mean(dim=(2, 3), keepdim=True)  # eq. 1
-    cams = (alphas * activations).sum(dim=1)  # eq. 2
-    negative_only = (cams <= 0).flatten(1).all(dim=1) & (cams < 0).flatten(1).any(dim=1)
-    if params.relu:
-        cams = cams.relu()
-    return Relevance(
-        maps=upsample(cams, probe.input_size),
-        native_grid=(cams.shape[1], cams.shape[2]),
-        layer=layer.path,
-        negative_only=negative_only,
-    )
+    alphas = probe.gradients(layer).mean(dim=(2, 3))  # eq. 1
+    cams = weigh(alphas, probe.activations(layer))  # eq. 2
+    return finish(cams, layer=layer.path, size=probe.input_size, relu=params.relu)
 
 
 METHOD = Method(
@@ -57,6 +38,6 @@ METHOD = Method(
         "The gradient is averaged over the grid, so places that do not matter can light up.",
     ),
     reference="Selvaraju et al. 2017, arXiv:1610.02391",
-    params=GradCamParams,
+    params=CamParams,
     explain=explain,
 )

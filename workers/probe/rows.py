@@ -121,6 +121,7 @@ class Probe:
 
     def activations(self, layer: Layer) -> Tensor:
         """(R, C, h, w), the output of a layer on its grid."""
+        self._checkpoint(0.0)
         return self._shared.activations(layer)[self._sources[self.image_of_row]]
 
     def gradients(self, layer: Layer) -> Tensor:

@@ -19,9 +19,10 @@ from tests.unit.workers.networks import (
     squeezenet,
     vision_transformer,
 )
-from workers.methods.grad_cam import METHOD, GradCamParams
+from workers.methods.grad_cam import METHOD
 from workers.probe import Probe
 from workers.probe.passes import Pass, Recording
+from workers.tensors.activation_maps import CamParams
 
 TARGETS = [1, 7]
 
@@ -87,7 +88,7 @@ def test_a_map_that_the_relu_empties_is_marked() -> None:
     trial = Pass(network, images)
     shared = Pass(network, images, Recording((trial.layer(None),), layer_gradients=True))
 
-    relevance = METHOD.explain(Probe(shared, [0], [0]), GradCamParams())
+    relevance = METHOD.explain(Probe(shared, [0], [0]), CamParams())
 
     assert relevance.maps.count_nonzero() == 0
     assert relevance.negative_only is not None

@@ -1,0 +1,48 @@
+"""Several class activation maps of one batch: one forward and one backward for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from jobs.catalogue import Family, Need
+from jobs.job import Job
+from workers.methods import METHODS
+from workers.runner import Runner
+
+FROM_THE_PASS = [
+    name
+    for name, method in METHODS.items()
+    if method.family is Family.CAM and method.needs <= {Need.ACTIVATIONS, Need.LAYER_GRADIENTS}
+]
+
+
+def test_they_share_one_forward_and_one_backward(
+    runner: Runner, ask: Callable[..., tuple[Job, bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = [ask(image, method, (1,)) for method in FROM_THE_PASS for image in (0, 1)]
+    alone = [runner.run([one], lambda _: None)[0] for one in batch]  # the layers are found once
+    passes: list[object] = []
+    forward, differentiate = torch.nn.Conv2d.forward, torch.autograd.grad
+
+    def count_first(layer: torch.nn.Conv2d, inputs: torch.Tensor) -> torch.Tensor:
+        passes.extend([len(inputs)] if layer.in_channels == 3 else [])
+        return forward(layer, inputs)
+
+    def count(*given: Any, **named: Any) -> Any:  # Any: handed on
+        passes.append("backward")
+        return differentiate(*given, **named)
+
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", count_first)
+    monkeypatch.setattr(torch.autograd, "grad", count)
+    together = runner.run(batch, lambda _: None)
+
+    assert len(FROM_THE_PASS) >= 6
+    assert passes == [2, "backward"]
+    for answer, expected in zip(together, alone, strict=True):
+        found, wanted = (np.frombuffer(one.maps[1], "<f4") for one in (answer, expected))
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5 * float(np.abs(wanted).max()))
