@@ -11,11 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from jobs.errors import NotExplainable, Problem
+from workers.probe.headroom import headroom
 from workers.probe.hooks import watching
-from workers.probe.layouts import Layout, infer_layout
+from workers.probe.layouts import Grids, Layout
 
 NAMES_IN_MESSAGE = 6
 RESAMPLERS = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)  # they stretch a feature map and are none
+MAKERS_OF_MAPS = (nn.Conv2d, nn.ConvTranspose2d, nn.MaxPool2d, nn.AvgPool2d, nn.Upsample, *RESAMPLERS)
 
 
 @dataclass(frozen=True)
@@ -87,28 +89,39 @@ def _survey(network: nn.Module, shape: tuple[int, ...], like: Tensor) -> Layers:
     The default layer is the last that is reached; of modules that return the same tensor, the outermost.
     """
     modules = {path: module for path, module in network.named_modules() if path}
+    grids = Grids((shape[1], shape[2]))
     outputs: dict[str, Tensor] = {}
     versions: dict[str, int] = {}
+    layouts: dict[str, Layout] = {}
 
     def keep(path: str, output: object) -> None:
-        outputs.pop(path, None)  # a module that is called again moves to its last call
-        if isinstance(output, Tensor) and output.shape[:1] == (2,):
-            outputs[path], versions[path] = output, output._version
+        for known in (outputs, layouts):
+            known.pop(path, None)  # a module that is called again moves to its last call
+        if not isinstance(output, Tensor) or output.shape[:1] != (2,):
+            return
+        outputs[path], versions[path] = output, output._version
+        if not _mixes(output) and (
+            layout := grids.read(output.shape, maps=isinstance(modules[path], MAKERS_OF_MAPS))
+        ):
+            layouts[path] = layout
 
     noise = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0)).to(like)
     with torch.inference_mode(False), torch.enable_grad(), watching(modules, keep):
         logits = network(noise.requires_grad_())
-        layouts = {
-            path: layout
-            for path, output in outputs.items()
-            if (layout := infer_layout(output.shape, (shape[1], shape[2])))
-        }
         reached = _reached(logits, {path: outputs[path] for path in layouts}, layouts)
     named = {path: Layer(path, layout, path in reached) for path, layout in layouts.items()}
     vectors = tuple(f"{path} {tuple(output.shape[1:])}" for path, output in outputs.items())
     candidates = [path for path in reached if not isinstance(modules[path], RESAMPLERS)]
     values = {path: (id(outputs[path]), versions[path]) for path in candidates}
     return Layers(named, _outermost_last(values), vectors)
+
+
+def _mixes(output: Tensor) -> bool:
+    """Whether it holds attention weights: a square of which each row is not negative and sums to one."""
+    if output.dim() < 3 or output.shape[-1] != output.shape[-2] or output.shape[-1] == 1:
+        return False
+    sums = output.sum(dim=-1, dtype=torch.float32)
+    return bool((output >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=0.01)
 
 
 def _reached(logits: object, outputs: dict[str, Tensor], layouts: dict[str, Layout]) -> list[str]:
@@ -118,6 +131,7 @@ def _reached(logits: object, outputs: dict[str, Tensor], layouts: dict[str, Layo
         return []
     # Weights of no symmetry: a plain sum of the logits has no gradient after a softmax or a centring.
     weights = torch.randn(logits.shape, generator=torch.Generator().manual_seed(1)).to(logits)
+    weights *= headroom(logits.dtype)
     gradients = torch.autograd.grad(
         (logits * weights).sum(), [outputs[path] for path in able], allow_unused=True
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from jobs.errors import NotExplainable
+from workers.probe.headroom import gradients_of
 from workers.probe.hooks import watching
 from workers.probe.layers import Layer, Layers, layers_of
 
@@ -63,6 +64,7 @@ class Pass:
         self._points: dict[str, Tensor] = {}
         self._gradients: dict[tuple[str, Pair], Tensor] = {}
         self._expected: tuple[Pair, ...] = ()
+        self.kept: dict[Hashable, Tensor] = {}  # what methods share besides
 
     @property
     def layers(self) -> Layers:
@@ -93,7 +95,7 @@ class Pass:
         for together in _rounds(self._missing(path, pairs)):
             first, *_ = _rounds([*together, *self._missing(path, self._expected)])
             self._backward(path, first)
-        gradients = torch.stack([self._gradients[path, pair] for pair in pairs]).to(self.images.dtype)
+        gradients = torch.stack([self._gradients[path, pair] for pair in pairs])
         return gradients if layer is None else layer.layout.to_maps(gradients)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -144,19 +146,19 @@ class Pass:
         return [pair for pair in pairs if (path, pair) not in self._gradients]
 
     def _backward(self, path: str, pairs: Sequence[Pair]) -> None:
-        """One backward pass for pairs of distinct images; keeps the gradients of `path` and all above it."""
-        names = list(self._points)
-        names = names[names.index(path) :]
+        """One backward pass for pairs of distinct images; keeps what it brings.
+
+        A layer brings all recorded layers, those below it, too; only the input must be asked for itself.
+        """
+        names = [name for name in self._points if name != INPUT or path == INPUT]
         images, targets = zip(*pairs, strict=True)
         if not self._recorded_logits.requires_grad:
             raise NotExplainable(f"no gradient leads from the logits to {path or 'the input'!r}")
-        points = [self._points[name] for name in names]
         with torch.inference_mode(False), torch.enable_grad():
             score = self._recorded_logits[list(images), list(targets)].sum()
-            found = torch.autograd.grad(score, points, retain_graph=True, allow_unused=True)
-        for name, point, gradient in zip(names, points, found, strict=True):
-            filled = torch.zeros_like(point) if gradient is None else gradient
-            self._gradients.update({(name, pair): filled[pair[0]] for pair in pairs})
+        found = gradients_of(score, [self._points[name] for name in names], retain_graph=True)
+        for name, gradient in zip(names, found, strict=True):
+            self._gradients.update({(name, pair): gradient[pair[0]] for pair in pairs})
 
     def _per_image(self, bound: Tensor) -> Tensor:
         bound = bound.to(self.images).reshape(*bound.shape[:2], *(1,) * (4 - min(bound.dim(), 2)))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from jobs.errors import NotExplainable
 from tests.unit.workers.networks import SUBJECTS, ReusedInPlace, seeded, squeezenet, vision_transformer
@@ -15,8 +16,8 @@ from workers.models.torchvision_compat import torchvision
 from workers.probe.layers import Layers, layers_of
 
 
-def of(name: str) -> Callable[[], nn.Module]:
-    return lambda: build(f"torchvision:{name}", {"num_classes": 10})
+def of(name: str, **arguments: bool) -> Callable[[], nn.Module]:
+    return lambda: build(f"torchvision:{name}", {"num_classes": 10, **arguments})
 
 
 def swin() -> nn.Module:
@@ -32,33 +33,150 @@ def swin() -> nn.Module:
     return network.eval()
 
 
+def maxvit() -> nn.Module:
+    """Convolutions, windows and grids of 2 x 2 in two stages; 16 windows in one, as wide as its channels."""
+    network: nn.Module = torchvision.models.MaxVit(
+        input_size=(64, 64),
+        stem_channels=8,
+        partition_size=2,
+        block_channels=[8, 16],
+        block_layers=[1, 1],
+        head_dim=4,
+        stochastic_depth_prob=0.0,
+        num_classes=10,
+    )
+    return network.eval()
+
+
+def phantom(name: str) -> Callable[[], nn.Module]:
+    return lambda: build(f"phantom:{name}", {})
+
+
+class Attending(nn.Module):
+    """Patches by a linear layer, and attention whose weights are the output of a module, after the keys."""
+
+    def __init__(self, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.patches = nn.Linear(3 * 8 * 8, 16)
+        self.keys, self.values = nn.Linear(16, 16), nn.Linear(16, 16)
+        self.weights = nn.Softmax(dim=-1)
+        self.head = nn.Linear(16, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        tokens = self.patches(F.unfold(images, 8, stride=8).transpose(1, 2))
+        values = self.values(tokens)
+        keys = self.keys(tokens)[:, None].expand(-1, self.heads, -1, -1)
+        weights = self.weights((keys @ keys.transpose(2, 3)).squeeze(1))
+        mixed = weights.reshape(len(images), self.heads, *weights.shape[-2:]).mean(dim=1) @ values
+        return torch.as_tensor(self.head(mixed.mean(dim=1)))
+
+
+FAMILIES = {
+    "alexnet": "features",
+    "vgg11_bn": "features",
+    "resnet18": "layer4",
+    "resnext50_32x4d": "layer4",
+    "densenet121": "features",
+    "googlenet": "inception5b",
+    "mnasnet0_5": "layers",
+    "mobilenet_v2": "features",
+    "mobilenet_v3_small": "features",
+    "efficientnet_b0": "features",
+    "efficientnet_v2_s": "features",
+    "regnet_y_400mf": "trunk_output",
+    "shufflenet_v2_x0_5": "conv5",
+    "convnext_tiny": "features",
+    "swin_t": "permute",
+    "swin_v2_t": "permute",
+}
+
+
+@pytest.mark.parametrize(("name", "layer"), FAMILIES.items())
+def test_the_default_in_a_family_of_torchvision_is_what_people_name(name: str, layer: str) -> None:
+    network = of(name, **({"init_weights": False} if name == "googlenet" else {}))()
+
+    found = layers_of(network, torch.zeros(1, 3, 64, 96)).resolve(None, gradients=True)
+
+    assert found.path == layer
+    assert (found.layout.height, found.layout.width) == ((1, 2) if name == "alexnet" else (2, 3))
+
+
 @pytest.mark.parametrize(
-    ("make", "size", "layer", "grid"),
+    ("make", "shape", "layer", "grid"),
     [
-        (of("resnet18"), (64, 96), "layer4", (2, 3)),
-        (of("mobilenet_v2"), (64, 64), "features", (2, 2)),
-        (of("densenet121"), (64, 64), "features", (2, 2)),
-        (of("convnext_tiny"), (64, 64), "features", (2, 2)),
-        (swin, (64, 96), "permute", (8, 12)),
-        (squeezenet, (64, 64), "classifier.2", (3, 3)),
-        (vision_transformer, (32, 32), "encoder.layers.encoder_layer_2.ln_1", (4, 4)),
-        (SUBJECTS["vgg"].make, (37, 29), "0", (9, 7)),
+        (of("inception_v3", init_weights=False), (3, 107, 140), "Mixed_7c", (2, 3)),
+        (of("resnet18"), (3, 67, 131), "layer4", (3, 5)),
+        (swin, (3, 64, 96), "permute", (8, 12)),
+        (swin, (3, 67, 99), "permute", (8, 12)),
+        (maxvit, (3, 64, 64), "blocks.1", (8, 8)),
+        (squeezenet, (3, 64, 64), "classifier.2", (3, 3)),
+        (vision_transformer, (3, 32, 32), "encoder.layers.encoder_layer_2.ln_1", (4, 4)),
+        (SUBJECTS["vgg"].make, (3, 37, 29), "0", (9, 7)),
+        (phantom("resnet"), (1, 97, 61), "layer3", (13, 8)),
+        (phantom("vgg"), (1, 96, 96), "features", (12, 12)),
+        (phantom("vit"), (1, 96, 96), "blocks.1.attention.values", (12, 12)),
+        (lambda: Attending(1).eval(), (3, 32, 40), "keys", (4, 5)),
+        (lambda: Attending(3).eval(), (3, 32, 32), "keys", (4, 4)),
     ],
-    ids=["resnet", "mobilenet", "densenet", "convnext", "swin", "squeezenet", "vit", "vgg"],
 )
 def test_the_default_is_the_last_grid_that_matters(
-    make: Callable[[], nn.Module], size: tuple[int, int], layer: str, grid: tuple[int, int]
+    make: Callable[[], nn.Module], shape: tuple[int, int, int], layer: str, grid: tuple[int, int]
 ) -> None:
-    found = layers_of(make(), torch.zeros(1, 3, *size)).resolve(None, gradients=True)
+    found = layers_of(make(), torch.zeros(1, *shape)).resolve(None, gradients=True)
 
     assert found.path == layer
     assert (found.layout.height, found.layout.width) == grid
+
+
+@pytest.mark.parametrize(
+    ("make", "dtype"),
+    [
+        (of("resnet18"), torch.bfloat16),
+        (of("resnet18"), torch.float64),
+        (of("convnext_tiny"), torch.float16),
+        (swin, torch.float16),
+        (swin, torch.bfloat16),
+    ],
+)
+def test_neither_dtype_nor_memory_format_changes_the_layers(
+    make: Callable[[], nn.Module], dtype: torch.dtype
+) -> None:
+    network = make()
+    expected = layers_of(network, torch.zeros(1, 3, 64, 96))
+    other = make().to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    found = layers_of(other, torch.zeros(1, 3, 64, 96, dtype=dtype))
+
+    assert found.named == expected.named
+    assert found.default == expected.default
+
+
+def test_windows_are_no_grid() -> None:
+    layers = layers_of(maxvit(), torch.zeros(1, 3, 64, 64))
+    inside = [layer for layer in layers.named.values() if "attention." in layer.path]
+
+    assert {(layer.layout.height, layer.layout.width) for layer in inside} == {(16, 16), (8, 8)}
+    assert all(layer.path.endswith("departition_op") for layer in inside)
+    with pytest.raises(NotExplainable, match=r"window_attention\.attn_layer.*there are blocks\.1"):
+        layers.resolve("blocks.1.layers.0.layers.window_attention.attn_layer")
 
 
 def test_channels_last_layers_can_be_named() -> None:
     found = layers_of(swin(), torch.zeros(1, 3, 64, 96)).resolve("features.1")
 
     assert (found.layout.kind, found.layout.height, found.layout.width) == ("channels-last", 16, 24)
+
+
+def test_a_layer_whose_grid_no_longer_matters_is_refused_where_gradients_are_read() -> None:
+    layers = layers_of(vision_transformer(), torch.zeros(1, 3, 32, 32))
+
+    assert layers.resolve("encoder.ln").layout.prefix == 1
+    with pytest.raises(
+        NotExplainable, match=r"for example encoder\.layers\.encoder_layer_2\.ln_1, "
+    ) as caught:
+        layers.resolve("encoder.ln", gradients=True)
+    assert [problem.field for problem in caught.value.problems] == ["layer"]
 
 
 def test_a_module_that_is_called_again_counts_at_its_last_call() -> None:

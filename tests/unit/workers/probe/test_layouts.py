@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from workers.probe.layouts import Layout, infer_layout
+from workers.probe.layouts import Grids, Layout
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,56 @@ from workers.probe.layouts import Layout, infer_layout
 def test_the_grid_follows_from_the_proportions_of_the_input(
     shape: tuple[int, ...], input_size: tuple[int, int], expected: Layout | None
 ) -> None:
-    assert infer_layout(shape, input_size) == expected
+    assert Grids(input_size).read(shape) == expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((2, 96, 14, 14), Layout("maps", 14, 14)),
+        ((2, 14, 14, 96), Layout("channels-last", 14, 14)),
+        ((2, 7, 7, 192), Layout("channels-last", 7, 7)),
+        ((2, 32, 28, 28), Layout("maps", 28, 28)),  # of an earlier stage, with its channels
+        ((2, 28, 28, 32), Layout("channels-last", 28, 28)),
+        ((2, 14 * 14 + 4, 96), Layout("tokens", 14, 14, prefix=4)),
+        ((2, 7 * 7, 96), Layout("tokens", 7, 7)),
+        ((2, 3, 197, 197), None),  # attention weights of three heads
+        ((2, 3, 197, 32), None),  # three heads
+        ((2, 64, 64, 64), None),  # the windows of an earlier stage
+        ((2, 4, 49, 96), None),  # four windows of 7 x 7
+        ((2, 49, 4, 96), None),
+        ((2, 4, 28, 28), None),  # as large as an earlier stage, with other channels
+        ((2, 225, 96), None),  # more tokens than patches
+    ],
+)
+def test_after_a_grid_comes_the_same_or_a_coarser_one(
+    shape: tuple[int, ...], expected: Layout | None
+) -> None:
+    grids = Grids((224, 224))
+    grids.read((2, 32, 28, 28), maps=True)
+    grids.read((2, 96, 14, 14), maps=True)
+
+    assert grids.read(shape) == expected
+
+
+def test_what_can_only_be_maps_may_have_any_proportions() -> None:
+    grids = Grids((64, 64))
+
+    assert grids.read((2, 8, 16, 64)) is None
+    assert grids.read((2, 8, 16, 64), maps=True) == Layout("maps", 16, 64)
+    assert grids.read((2, 5, 16, 64)) == Layout("maps", 16, 64)
+
+
+def test_rounding_does_not_add_up_over_stages() -> None:
+    grids = Grids((197, 251))
+    found = [grids.read((2, *grid, 8)) for grid in ((49, 62), (25, 31), (13, 16), (7, 8))]
+
+    assert [layout and (layout.height, layout.width) for layout in found] == [
+        (49, 62),
+        (25, 31),
+        (13, 16),
+        (7, 8),
+    ]
 
 
 def test_every_layout_becomes_maps_with_the_same_cells() -> None:

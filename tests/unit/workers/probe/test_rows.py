@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -50,6 +51,54 @@ def test_ten_targets_three_layers_and_the_input_share_one_forward(images: Tensor
 
     assert sizes == [3]
     assert probe.logits.shape == (2, CLASSES)
+
+
+@pytest.mark.parametrize("order", [["layer2", "layer3", "layer4"], ["layer4", "layer2", "layer3"]])
+def test_layers_share_a_backward_whichever_is_asked_for_first(
+    order: list[str], images: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = resnet18()
+    trial = Pass(network, images)
+    layers = tuple(trial.layer(name) for name in order)
+    expected = {layer: recorded(network, images, layer.path).gradients(layer, [(1, 7)]) for layer in layers}
+    shared = Pass(network, images, Recording(layers, layer_gradients=True, input_gradients=True))
+    _ = shared.logits
+    backward, calls = torch.autograd.grad, []
+
+    def count(*arguments: Any, **options: Any) -> Any:  # Any: whatever is handed on
+        calls.append(1)
+        return backward(*arguments, **options)
+
+    monkeypatch.setattr(torch.autograd, "grad", count)
+    for layer in layers:
+        torch.testing.assert_close(shared.gradients(layer, [(1, 7)]), expected[layer])
+
+    assert len(calls) == 1
+
+
+def test_gradients_too_small_for_float16_are_not_lost() -> None:
+    head = nn.Linear(4, 2)
+    nn.init.constant_(head.weight, 1e-6)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), head).eval()
+    images = torch.ones(1, 3, 34, 34)
+    expected = recorded(network, images, "0").gradients(recorded(network, images, "0").layer("0"), [(0, 1)])
+
+    shared = recorded(network.half(), images, "0")
+    gradients = shared.gradients(shared.layer("0"), [(0, 1)])
+
+    assert gradients.dtype == torch.float32
+    torch.testing.assert_close(gradients, expected, rtol=0.1, atol=0)
+
+
+def test_gradients_too_large_for_the_headroom_are_taken_again_without_it() -> None:
+    head = nn.Linear(4 * 4, 2)
+    nn.init.constant_(head.weight, 100.0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), head).eval()
+
+    shared = recorded(network.half(), torch.ones(1, 3, 4, 4), "0")
+    gradients = shared.gradients(shared.layer("0"), [(0, 1)])
+
+    torch.testing.assert_close(gradients, torch.full((1, 4, 2, 2), 100.0))
 
 
 @pytest.mark.parametrize("name", ["layer1.0.bn1", "layer3", "layer4"])
