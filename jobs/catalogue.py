@@ -31,6 +31,7 @@ class Need(StrEnum):
     ACTIVATIONS = "activations"
     LAYER_GRADIENTS = "layer-gradients"
     SCORES = "scores"
+    PROPAGATION = "propagation"
 
 
 class MethodCard(Message):

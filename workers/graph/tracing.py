@@ -1,0 +1,95 @@
+"""From a network to its traced forward pass: exported once for a kind of image, and kept."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from threading import Lock
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram, export
+
+from jobs.errors import NotExplainable
+from workers.graph.graph import Graph
+from workers.graph.merging import merge_batch_norms
+from workers.graph.reading import read
+
+Stamp = tuple[tuple[int, int, int], ...]
+Subject = tuple[
+    tuple[int, ...], torch.dtype, torch.device, int | None
+]  # shape, and the number if it is fixed
+
+
+@dataclass(frozen=True)
+class _Traced:
+    plain: Graph
+
+    @cached_property
+    def merged(self) -> Graph:
+        return merge_batch_norms(self.plain)
+
+
+_lock = Lock()
+_kept: WeakKeyDictionary[nn.Module, tuple[Stamp, dict[Subject, _Traced]]] = WeakKeyDictionary()
+
+
+def graph_of(network: nn.Module, like: Tensor, *, merged: bool = False) -> Graph:
+    """The traced forward pass of a network for images like these (N, C, H, W), in the dtype of `like`.
+
+    It is made once for a shape and kept until a weight changes. With `merged`, a batch norm right behind
+    a linear call is a part of its weight and bias. Raises NotExplainable when the network cannot be traced.
+    """
+    with _lock, torch.inference_mode(False):
+        stamp = _stamp(network)
+        if network not in _kept or _kept[network][0] != stamp:
+            _kept[network] = (stamp, {})
+        traced = _find_or_trace(_kept[network][1], network, like)
+        return traced.merged if merged else traced.plain
+
+
+def _find_or_trace(known: dict[Subject, _Traced], network: nn.Module, like: Tensor) -> _Traced:
+    kind = (tuple(like.shape[1:]), like.dtype, like.device)
+    for size in (None, len(like)):
+        if (*kind, size) in known:
+            return known[(*kind, size)]
+    graph = _trace(network, like, max(2, len(like)))
+    if not graph.any_number and len(like) == 1:
+        graph = _trace(network, like, 1)
+    return known.setdefault((*kind, None if graph.any_number else len(like)), _Traced(graph))
+
+
+def _stamp(network: nn.Module) -> Stamp:
+    """Changes when a weight is written or replaced."""
+    return tuple(
+        (id(one), 0 if one.is_inference() else one._version, one.data_ptr())
+        for one in (*network.parameters(), *network.buffers())
+    )
+
+
+def _trace(network: nn.Module, like: Tensor, number: int) -> Graph:
+    """Exports a copy of the modules that shares the weights, so that the network itself is not touched."""
+    weights = {id(one): _weight(one, like) for one in (*network.parameters(), *network.buffers())}
+    skeleton = copy.deepcopy(network, dict(weights))
+    noise = torch.randn(number, *like.shape[1:], generator=torch.Generator().manual_seed(0)).to(like)
+    try:
+        with torch.enable_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program: ExportedProgram = export(
+                skeleton, (noise,), dynamic_shapes=({0: Dim.AUTO},), strict=False
+            )
+    except (RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise NotExplainable(f"the network's forward pass cannot be traced: {reason}") from error
+    return read(program)
+
+
+def _weight(weight: Tensor, like: Tensor) -> Tensor:
+    """The same memory where the dtype is the same; parameters stay parameters."""
+    values = weight.detach()
+    if values.is_floating_point():
+        values = values.to(like.dtype)
+    return nn.Parameter(values, requires_grad=False) if isinstance(weight, nn.Parameter) else values

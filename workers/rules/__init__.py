@@ -1,0 +1,1 @@
+"""How relevance passes through each kind of call, and composites that map kinds to rules."""
