@@ -76,7 +76,7 @@ class Provenance(Message):
     preprocessing: tuple[dict[str, Any], ...] = ()
     seed: int = 0
     device: str = ""
-    dtype: str = "float32"
+    dtype: str = Field("float32", description="What the network computed in.")
     batch_size: int = 1
     versions: dict[str, str] = Field(default_factory=dict)
 

@@ -95,11 +95,13 @@ class Runner:
         return [
             _failed(job, end)
             if isinstance(end, JobFailed)
-            else self._answered(job, end, compute_s, len(batch))
+            else self._answered(job, end, compute_s, len(batch), model.dtype)
             for job, end in zip(jobs, ended, strict=True)
         ]
 
-    def _answered(self, job: Job, explained: Explained, compute_s: float, batch_size: int) -> Answer:
+    def _answered(
+        self, job: Job, explained: Explained, compute_s: float, batch_size: int, dtype: str
+    ) -> Answer:
         result = Result(
             id=job.id,
             predictions=explained.ranking.top(TOP),
@@ -110,6 +112,7 @@ class Runner:
                 preprocessing=explained.preprocessing,
                 seed=job.seed,
                 device=device_name(self.device),
+                dtype=dtype,
                 batch_size=batch_size,
                 versions=VERSIONS,
             ),

@@ -72,6 +72,9 @@ class Declaration(_Table):
     )
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
     seed: int = Field(0, ge=0, lt=2**63, description="Of random weights.")
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="What the network computes in; maps are added up in float32 all the same."
+    )
     labels: tuple[str, ...] | str | None = None
     input: InputTable
     default_layer: str | None = None
@@ -149,7 +152,8 @@ def _labels(folder: Path, declaration: Declaration) -> tuple[str, ...]:
 def _digest(declaration: Declaration, labels: tuple[str, ...]) -> str:
     """Covers the weights and all else that decides the answer: an edited model.toml is another model."""
     words = declaration.model_dump(
-        mode="json", include={"architecture", "arguments", "sha256", "seed", "input", "default_layer"}
+        mode="json",
+        include={"architecture", "arguments", "sha256", "seed", "dtype", "input", "default_layer"},
     )
     if declaration.published:
         words["sha256"] = published_file(declaration.architecture, declaration.weights).name

@@ -28,10 +28,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded model: its card, its network in evaluation mode on a device, and how to feed it."""
+    """A loaded model: its card, its network in evaluation mode on a device, its dtype, and how to feed it."""
 
     card: ModelCard
     network: nn.Module
+    dtype: str
     intake: Intake
     default_layer: str | None
     pinned: bool
@@ -114,12 +115,14 @@ def _load(folder: Path, declaration: Declaration, card: ModelCard, device: str) 
             network.load_state_dict(tensors, strict=True)
     except (ValueError, TypeError, RuntimeError) as error:
         raise ModelUnavailable(f"{card.id}: {declaration.architecture} does not fit: {error}") from error
-    network.to(device)
+    network.to(device, dtype=getattr(torch, declaration.dtype))
     intake = Intake(declaration.input)
     _try(network, intake, card, device)
     state = [*network.parameters(), *network.buffers()]
     n_bytes = sum(tensor.numel() * tensor.element_size() for tensor in state)
-    return Model(card, network, intake, declaration.default_layer, declaration.pinned, n_bytes)
+    return Model(
+        card, network, declaration.dtype, intake, declaration.default_layer, declaration.pinned, n_bytes
+    )
 
 
 def _read_weights(folder: Path, declaration: Declaration) -> Mapping[str, Tensor] | None:
@@ -140,7 +143,8 @@ def _read_weights(folder: Path, declaration: Declaration) -> Mapping[str, Tensor
 
 def _try(network: nn.Module, intake: Intake, card: ModelCard, device: str) -> None:
     """One black image must come out as one logit for each label."""
-    black = intake.black.expand(-1, -1, card.input.height, card.input.width).to(device)
+    black = intake.black.expand(-1, -1, card.input.height, card.input.width)
+    black = black.to(next(network.parameters(), black.to(device)))
     try:
         with torch.no_grad():
             shape = tuple(network(black).shape)

@@ -74,12 +74,15 @@ _surveys_lock = Lock()
 
 
 def layers_of(network: nn.Module, like: Tensor) -> Layers:
-    """The layers of a network for images like these (N, C, H, W); the trial runs once and is kept."""
+    """The layers of a network for images like these (N, C, H, W); the trial runs once and is kept.
+
+    It runs in the dtype and on the device of the network, or of `like` where that has no parameters.
+    """
     shape = tuple(like.shape[1:])
     with _surveys_lock:
         known = _surveys.setdefault(network, {})
     if shape not in known:
-        known[shape] = _survey(network, shape, like)
+        known[shape] = _survey(network, shape, next(network.parameters(), like))
     return known[shape]
 
 

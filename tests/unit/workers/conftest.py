@@ -30,6 +30,7 @@ def _one_thread() -> Iterator[None]:
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     root: Path = tmp_path_factory.mktemp("models")
     write_random(root, "owls")
+    write_random(root, "half-owls", more='dtype = "bfloat16"')
     write_random(root, "unlabelled", more="pinned = false")
     path = root / "unlabelled" / "model.toml"
     path.write_text(path.read_text().replace('"cat", ', ""))

@@ -95,6 +95,24 @@ def test_a_result_says_what_was_found_and_how(runner: Runner, ask: Callable[...,
     assert {"rationale", "torch"} <= result.provenance.versions.keys()
 
 
+@pytest.mark.parametrize(
+    ("method", "params"), [("grad-cam", {"layer": "features.6", "relu": False}), ("occlusion", {})]
+)
+def test_a_model_of_half_precision_answers_nearly_the_same_and_says_so(
+    method: str,
+    params: dict[str, Any],  # Any: parameters of methods
+    runner: Runner,
+    ask: Callable[..., tuple[Job, bytes]],
+) -> None:
+    whole, half = (run(runner, [ask(0, method, (1,), model=m, **params)])[0] for m in ("owls", "half-owls"))
+
+    assert whole.outcome.result is not None
+    assert half.outcome.result is not None
+    assert whole.outcome.result.provenance.dtype == "float32"
+    assert half.outcome.result.provenance.dtype == "bfloat16"
+    assert np.corrcoef(values(whole, 1), values(half, 1))[0, 1] > 0.98
+
+
 def test_without_a_target_the_predicted_class_is_explained(
     runner: Runner, ask: Callable[..., tuple[Job, bytes]]
 ) -> None:

@@ -26,6 +26,8 @@ def digest_of(folder: Path) -> str:
         (("[64, 64]", "[64, 64]\nmean = [0.5, 0.5, 0.5]"), False),
         (('"cat"', '"lion"'), False),
         (("seed = 0", 'seed = 0\ndefault_layer = "features.3"'), False),
+        (("seed = 0", 'seed = 0\ndtype = "float32"'), True),
+        (("seed = 0", 'seed = 0\ndtype = "bfloat16"'), False),
         (("num_classes = 3", "num_classes = 3\ndropout = 0.1"), False),
     ],
 )
@@ -84,6 +86,7 @@ def test_published_weights_bring_their_labels_and_are_not_downloaded_for_a_card(
         (("[64, 64]", "[64, 64]\nmean = [0.5]"), "one number a channel"),
         (("[64, 64]", "[64, 64]\nmean = [0.5, 0.5, 0.5]\nstd = [1.0]"), "the same length"),
         (("[64, 64]", "[64, 64]\nstd = [0.0, 1.0, 1.0]"), r"input\.std\.0"),
+        (("[arguments]", 'dtype = "float64"\n[arguments]'), "dtype: .*'float32', 'bfloat16' or 'float16'"),
         (('["cat", "dog", "owl"]', '"none.json"'), r"none\.json"),
         (("[input]", "[inptu]"), "inptu"),
     ],

@@ -37,6 +37,19 @@ def test_weights_from_a_file_are_verified_and_loaded(tmp_path: Path, half: bool)
     assert models.get(ref(models, "owls")) is model
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_a_model_computes_in_the_dtype_that_it_declares(tmp_path: Path, dtype: torch.dtype) -> None:
+    name = str(dtype).removeprefix("torch.")
+    write_random(tmp_path, "owls", more=f'dtype = "{name}"')
+    models = repository(tmp_path)
+
+    model = models.get(ref(models, "owls"))
+
+    assert model.dtype == name
+    assert {parameter.dtype for parameter in model.network.parameters()} == {dtype}
+    assert model.n_bytes == sum(dtype.itemsize * value.numel() for value in model.network.parameters())
+
+
 def test_cards_come_without_reading_weights(tmp_path: Path) -> None:
     write_random(tmp_path, "b")
     write_safetensors(tmp_path, "a")
