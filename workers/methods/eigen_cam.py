@@ -5,15 +5,16 @@ from __future__ import annotations
 from pydantic import Field
 
 from jobs.catalogue import Family, Need
-from workers.declare import LayerParams, Method, Relevance
+from workers.declare import Method, Relevance
 from workers.probe import Probe
-from workers.tensors.activation_maps import finish, one_row_of_each
+from workers.tensors.activation_maps import CamParams, finish, one_row_of_each
 from workers.tensors.components import first_component
 
 
-class EigenCamParams(LayerParams):
-    """Which layer is read, and whether its features are centred."""
+class EigenCamParams(CamParams):
+    """Which layer is read, whether its features are centred, and whether negative values are kept."""
 
+    relu: bool = Field(False, description="Keep only positive values; the paper keeps all.")
     centre: bool = Field(
         False,
         description="Subtract the mean of each feature over the grid first, so that the component shows "
@@ -37,7 +38,7 @@ def explain(probe: Probe, params: EigenCamParams) -> Relevance:
         activations = activations - activations.mean(dim=(2, 3), keepdim=True)
     components = first_component(activations.flatten(2).mT)
     cams = components.view(-1, *activations.shape[2:])[probe.image_of_row]
-    return finish(cams, layer=layer.path, size=probe.input_size, relu=False)
+    return finish(cams, layer=layer.path, size=probe.input_size, relu=params.relu)
 
 
 METHOD = Method(

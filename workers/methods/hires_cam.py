@@ -34,6 +34,7 @@ METHOD = Method(
     weaknesses=(
         "No finer than the grid of its layer.",
         "Below further non-linear layers the product is no share of the score, and noisy.",
+        "Right below a layer norm the products of a place cancel, for the norm undoes every scale.",
     ),
     reference="Draelos and Carin 2020, arXiv:2011.08891",
     params=CamParams,
