@@ -7,12 +7,14 @@ from collections.abc import Callable
 
 from benchmarks import cached_pictures, overhead, queue_rate, throughput
 from benchmarks.figures import Figure, print_figures
+from benchmarks.methods import speed
 
 BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "throughput": throughput.measure,
     "overhead": overhead.measure,
     "cached-pictures": cached_pictures.measure,
     "queue": queue_rate.measure,
+    "method-speed": speed.measure,
 }
 
 

@@ -13,19 +13,21 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class Figure:
-    """One claim: what was measured, ours and the peer's value, and the goal for `value`."""
+    """What was measured, ours and the peer's value, and the goal for `value` where one is claimed."""
 
     name: str
     ours: str
     peer: str
     value: float
-    goal: float
+    goal: float | None
     unit: str = "x"
     lower_is_better: bool = False
 
     @property
     def reached(self) -> bool:
-        """Whether the goal is met."""
+        """Whether the goal is met, if there is one."""
+        if self.goal is None:
+            return True
         return self.value <= self.goal if self.lower_is_better else self.value >= self.goal
 
 
@@ -42,7 +44,7 @@ def print_figures(figures: Sequence[Figure]) -> None:
             figure.ours,
             figure.peer,
             f"{figure.value:.2f}{figure.unit}",
-            f"{sign} {figure.goal:g}{figure.unit}",
-            "reached" if figure.reached else "MISSED",
+            "" if figure.goal is None else f"{sign} {figure.goal:g}{figure.unit}",
+            "" if figure.goal is None else "reached" if figure.reached else "MISSED",
         )
     Console(width=150).print(table)

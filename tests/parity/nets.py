@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from benchmarks.methods.networks import settle
 from tests.real_data import SQUEEZENET
 from workers.models.architectures import Argument, build
 
@@ -90,7 +91,7 @@ def network(name: str, *, double: bool = False) -> nn.Module:
     """
     net = _BY_NAME[name]
     built = build(net.architecture, {**net.arguments, "num_classes": CLASSES}, seed=3)
-    _settle(built)
+    settle(built, net.side)
     return built.double() if double else built
 
 
@@ -131,35 +132,3 @@ def assert_close_maps(found: Tensor, expected: Tensor, tolerance: float = 1e-4) 
     scale = expected.abs().amax((1, 2)).clamp_min(torch.finfo(torch.float32).tiny)
     errors = (found - expected).abs().amax((1, 2)) / scale
     assert (errors <= tolerance).all(), f"relative errors {errors.tolist()}, allowed {tolerance}"
-
-
-def _settle(built: nn.Module) -> None:
-    """Give every batch norm weights, biases and statistics of its own, so that merging it changes much.
-
-    The statistics are near those of the signal, as after training; else the net would explode or die.
-    """
-    random = torch.Generator().manual_seed(7)
-    norms = [module for module in built.modules() if isinstance(module, nn.BatchNorm2d)]
-    if not norms:
-        return
-    for norm in norms:
-        norm.weight.uniform_(0.5, 1.5, generator=random)
-        norm.bias.normal_(0, 0.3, generator=random)
-    _measure_statistics(built, norms)
-    for norm in norms:
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
-        norm.running_mean += norm.running_var.sqrt() * 0.2 * torch.randn(norm.num_features, generator=random)
-        norm.running_var *= torch.empty(norm.num_features).uniform_(0.7, 1.4, generator=random)
-
-
-def _measure_statistics(built: nn.Module, norms: list[nn.BatchNorm2d]) -> None:
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = None
-        norm.train()
-    with torch.no_grad():
-        built(torch.randn(16, 3, 64, 64, generator=torch.Generator().manual_seed(9)))
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-        norm.eval()

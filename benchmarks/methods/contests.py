@@ -1,0 +1,91 @@
+"""Which method is measured with which parameters, and against whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.methods import captum_side as captum
+from benchmarks.methods import grad_cam_side as grad_cam
+from benchmarks.methods import zennit_side as zennit
+from benchmarks.methods.peers import Peer
+
+NODES = 16
+SAMPLES = 16
+RELU6 = "it lets ReLU6 pass as a plain gradient"
+
+
+@dataclass(frozen=True)
+class Contest:
+    """A method with its parameters beside those who have it; without peers it is measured in gradients.
+
+    `goal` bounds our time, in shares of the fastest peer's. `pictures` is the size of the batch, and `layer`
+    another layer than the network's usual one.
+    """
+
+    method: str
+    peers: tuple[Peer, ...] = ()
+    params: Mapping[str, Any] = field(default_factory=dict)  # Any: parameters of methods
+    goal: float = 1.0
+    pictures: int = 8
+    layer: str | None = None
+
+
+def contests(network: str) -> list[Contest]:
+    """For a network by its name; what a peer does wrong on it is said in a note."""
+    return [*_gradients(), *_class_activation_maps(network), *_backward_rules(network), *_perturbations()]
+
+
+def _gradients() -> list[Contest]:
+    nodes = {"nodes": NODES, "max_nodes": NODES}
+    return [
+        Contest("saliency", (captum.saliency(), zennit.saliency())),
+        Contest("input-x-gradient", (captum.input_x_gradient(),)),
+        Contest("integrated-gradients", (captum.integrated_gradients(NODES),), nodes),
+        Contest("smoothgrad", (captum.smooth_grad(SAMPLES, 0.1), zennit.smooth_grad(SAMPLES, 0.1))),
+        Contest("gradient-shap", (captum.gradient_shap(SAMPLES),)),
+        Contest("blur-ig"),
+        Contest("guided-ig"),
+        Contest("fullgrad", (grad_cam.full_grad(),)),
+    ]
+
+
+def _class_activation_maps(network: str) -> list[Contest]:
+    eigen = (grad_cam.cam("eigen-cam", tolerance=None, note="any sign, nothing clipped"),)
+    return [
+        Contest("cam", (grad_cam.cam("cam", tolerance=None, note="Grad-CAM, which equals it here"),)),
+        Contest("grad-cam", (captum.grad_cam(), grad_cam.frozen_cam("grad-cam"))),
+        Contest("grad-cam", (grad_cam.cam("grad-cam"),), goal=0.4),
+        Contest("grad-cam++", (grad_cam.cam("grad-cam++"),)),
+        Contest("xgrad-cam", (grad_cam.cam("xgrad-cam"),)),
+        Contest("hires-cam", (grad_cam.cam("hires-cam"),)),
+        Contest("layer-cam", (grad_cam.cam("layer-cam"),)),
+        Contest("eigen-cam", (grad_cam.cam("eigen-cam", tolerance=None, note="any sign"),), goal=1 / 20),
+        Contest("score-cam", (grad_cam.cam("score-cam", tolerance=None, note="no f(0)"),), pictures=1),
+        Contest(
+            "ablation-cam",
+            (grad_cam.cam("ablation-cam", tolerance=None, note="its float32 cancels"),),
+            goal=1 / 100,
+        ),
+        Contest("guided-grad-cam", (captum.guided_grad_cam(),)),
+    ]
+
+
+def _backward_rules(network: str) -> list[Contest]:
+    wrong: dict[str, Any] = {"tolerance": None, "note": RELU6} if network == "mobilenet_v2" else {}
+    return [
+        Contest("deconvnet", (captum.deconvnet(**wrong), zennit.deconvnet(**wrong))),
+        Contest("guided-backprop", (captum.guided_backprop(**wrong), zennit.guided_backprop(**wrong))),
+        Contest("lrp", (zennit.epsilon_plus(),), {"composite": "epsilon-plus"}),
+        Contest("deep-taylor", (zennit.z_plus(),)),
+        Contest("deeplift", (captum.deep_lift(),)),
+        Contest("deep-shap"),
+        Contest("excitation-backprop", (zennit.excitation_backprop(),)),
+        Contest("contrastive-excitation-backprop"),
+        Contest("contextual-decomposition"),
+    ]
+
+
+def _perturbations() -> list[Contest]:
+    return [Contest("occlusion", (captum.occlusion(64, 40),), {"window": 64, "stride": 40})]
