@@ -13,6 +13,7 @@ from benchmarks.methods.peers import Peer
 
 NODES = 16
 SAMPLES = 16
+FINE = {"resnet18": "layer1", "mobilenet_v2": "features.3"}  # with a grid of 56 x 56
 RELU6 = "it lets ReLU6 pass as a plain gradient"
 
 
@@ -61,7 +62,8 @@ def _class_activation_maps(network: str) -> list[Contest]:
         Contest("xgrad-cam", (grad_cam.cam("xgrad-cam"),)),
         Contest("hires-cam", (grad_cam.cam("hires-cam"),)),
         Contest("layer-cam", (grad_cam.cam("layer-cam"),)),
-        Contest("eigen-cam", (grad_cam.cam("eigen-cam", tolerance=None, note="any sign"),), goal=1 / 20),
+        Contest("eigen-cam", eigen),
+        Contest("eigen-cam", eigen, goal=1 / 20, layer=FINE[network]),
         Contest("score-cam", (grad_cam.cam("score-cam", tolerance=None, note="no f(0)"),), pictures=1),
         Contest(
             "ablation-cam",
