@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workers.models.architectures import build
+from workers.models.torchvision_compat import torchvision
 
 CLASSES = 10
 
@@ -32,6 +33,29 @@ class ReusedInPlace(nn.Module):
         residue += features
         features = F.relu(self.relu(residue) - 0.1)
         return torch.as_tensor(self.head(features.mean((2, 3))))
+
+
+class Concatenating(nn.Module):
+    """Dense connections out of functions, with dropout and batch norms that have seen data."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 6, 3, stride=2, padding=1)
+        self.growths = nn.ModuleList(nn.Conv2d(channels, 4, 3, padding=1, bias=False) for channels in (6, 10))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(channels) for channels in (6, 10, 14))
+        self.head = nn.Linear(2 * 14, CLASSES)
+        for buffer in self.buffers():
+            if buffer.is_floating_point():
+                nn.init.uniform_(buffer, 0.5, 1.5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = F.avg_pool2d(self.stem(images), 2)
+        for norm, growth in zip(self.norms, self.growths, strict=False):
+            grown = F.dropout(growth(F.relu(norm(features), inplace=True)), 0.2, self.training)
+            features = torch.cat([features, grown], dim=1)
+        features = F.relu(self.norms[-1](features))
+        pooled = torch.cat([features.mean((2, 3)), F.adaptive_max_pool2d(features, 1).flatten(1)], dim=1)
+        return torch.as_tensor(self.head(pooled))
 
 
 class Smooth(nn.Module):
@@ -120,6 +144,19 @@ def vision_transformer() -> nn.Module:
     )
 
 
+def swin() -> nn.Module:
+    """Two stages of shifted windows; tokens stay on their grid, channels last."""
+    network: nn.Module = torchvision.models.SwinTransformer(
+        patch_size=[4, 4],
+        embed_dim=8,
+        depths=[2, 1],
+        num_heads=[1, 2],
+        window_size=[4, 4],
+        num_classes=CLASSES,
+    )
+    return network
+
+
 def vgg() -> nn.Module:
     """Max-pool, no batch norm, in-place ReLU, fully connected layers."""
     return nn.Sequential(
@@ -141,8 +178,10 @@ def vgg() -> nn.Module:
 
 
 SUBJECTS: Mapping[str, Subject] = {
-    "resnet18": Subject(resnet18, (3, 48, 64)),
+    "resnet18": Subject(resnet18, (3, 33, 47)),
     "vgg": Subject(vgg, (3, 37, 29)),
     "vision-transformer": Subject(vision_transformer, (3, 32, 32)),
     "reused-in-place": Subject(ReusedInPlace, (1, 33, 47)),
+    "concatenating": Subject(Concatenating, (3, 30, 41)),
+    "swin": Subject(swin, (3, 32, 40)),
 }
