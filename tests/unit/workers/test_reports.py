@@ -36,6 +36,10 @@ def framed() -> Tensor:
         (centred(float("nan")), ("empty", "non-finite")),
         (centred(float("inf")) + 1, ("non-finite",)),
         (framed(), ("border",)),
+        (-framed(), ("negative-only", "border")),
+        (framed() - centred(0.1), ("border",)),
+        (framed() + centred(2.0), ()),
+        (torch.where(framed() > 0, torch.nan, centred(1.0)), ("non-finite",)),
     ],
 )
 def test_a_map_carries_its_warnings(one: Tensor, flags: tuple[str, ...]) -> None:
@@ -52,13 +56,22 @@ def test_each_row_has_its_own_description() -> None:
         layer="features",
         gaps=torch.tensor([0.25, float("inf")]),
         negative_only=torch.tensor([False, True]),
+        samples=torch.tensor([16, 128]),
     )
 
     first, second = describe_maps(relevance, [BOX, BOX])
 
     assert (first.min, first.max, first.gap, first.flags) == (0.0, 2.0, 0.25, ())
     assert (second.gap, second.flags) == (None, ("empty", "negative-only"))
+    assert (first.samples, second.samples) == (16, 128)
     assert first.layer == "features"
+
+
+def test_what_a_method_does_not_say_is_not_said() -> None:
+    (info,) = describe_maps(Relevance(centred(1.0).unsqueeze(0), (8, 8)), [BOX])
+
+    assert (info.layer, info.gap, info.samples) == (None, None, None)
+    assert info.model_validate_json(info.model_dump_json()) == info
 
 
 def test_a_map_of_one_pixel_has_no_border() -> None:
