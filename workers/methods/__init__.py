@@ -8,15 +8,22 @@ from typing import Any
 
 from workers.declare import Method
 from workers.methods import (
+    blur_ig,
+    deconvnet,
     eigen_cam,
     grad_cam,
     grad_cam_plus_plus,
+    gradient_shap,
+    guided_backprop,
+    guided_ig,
     hires_cam,
+    input_x_gradient,
     integrated_gradients,
     layer_cam,
     occlusion,
     saliency,
     score_cam,
+    smoothgrad,
     xgrad_cam,
 )
 
@@ -34,8 +41,13 @@ def index_by_name(methods: Iterable[Method[Any]]) -> Mapping[str, Method[Any]]:
 
 METHODS = index_by_name(
     [
-        integrated_gradients.METHOD,
         saliency.METHOD,
+        input_x_gradient.METHOD,
+        integrated_gradients.METHOD,
+        smoothgrad.METHOD,
+        gradient_shap.METHOD,
+        blur_ig.METHOD,
+        guided_ig.METHOD,
         grad_cam.METHOD,
         grad_cam_plus_plus.METHOD,
         xgrad_cam.METHOD,
@@ -43,6 +55,8 @@ METHODS = index_by_name(
         layer_cam.METHOD,
         eigen_cam.METHOD,
         score_cam.METHOD,
+        deconvnet.METHOD,
+        guided_backprop.METHOD,
         occlusion.METHOD,
     ]
 )

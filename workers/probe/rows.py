@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from workers.probe.layers import Layer
+from workers.probe.leaves import Leaf, PathGradients
 from workers.probe.passes import Pair, Pass
+from workers.probe.traced import TracedRows
 
 Perturb = Callable[[slice, Tensor], Tensor]  # (images, steps) -> (n, s, C, H, W)
 Checkpoint = Callable[[float], None]
@@ -18,15 +20,6 @@ Checkpoint = Callable[[float], None]
 
 class Interrupted(Exception):
     """A checkpoint raises it: the batch was cancelled or ran out of time, and nothing of it is kept."""
-
-
-@dataclass(frozen=True)
-class PathGradients:
-    """Gradients (r, s, C, H, W) of some rows (r,) at some steps."""
-
-    rows: Tensor
-    steps: slice
-    values: Tensor
 
 
 class Probe:
@@ -57,6 +50,7 @@ class Probe:
         keys = list(zip(image_of_row, self.seeds, strict=True))
         order = {key: place for place, key in enumerate(dict.fromkeys(keys))}
         self._sources = torch.tensor([image for image, _ in order], device=self._device)
+        self._image_seeds = [seed for _, seed in order]
         self.image_of_row = torch.tensor([order[key] for key in keys], device=self._device)
         self.targets = torch.tensor(list(targets), device=self._device)
 
@@ -159,16 +153,52 @@ class Probe:
         """
         for images, steps in self._chunks(count):
             with torch.inference_mode(False), torch.no_grad():
-                at = points(images, torch.arange(steps.start, steps.stop, device=self._device)).detach()
-            with torch.inference_mode(False), torch.enable_grad():
-                leaf = at.flatten(0, 1).requires_grad_()
-                logits = self._shared.forward(leaf.clone()).view(*at.shape[:2], -1)
-            for rows in self._rows_by_target(images):
+                numbers = torch.arange(steps.start, steps.stop, device=self._device)
+                at = points(images, numbers)
+            leaf = Leaf(at.flatten(0, 1), self._shared.forward)
+            groups = self._rows_by_target(images)
+            for rows in groups:
                 chosen = self.image_of_row[rows] - images.start
-                with torch.inference_mode(False), torch.enable_grad():
-                    score = logits[chosen, :, self.targets[rows]].sum()
-                    gradients = torch.autograd.grad(score, leaf, retain_graph=True)[0]
+                places = chosen[:, None] * len(numbers) + (numbers - steps.start)
+                targets = self.targets[rows, None].expand_as(places)
+                gradients = leaf.gradients(places, targets, last=rows is groups[-1])
                 yield PathGradients(rows, steps, gradients.view_as(at)[chosen])
+
+    def gradients_of(self, inputs: Tensor, *, done: float = 0.0) -> Tensor:
+        """(R, C, H, W): the gradient of each row's logit at an input of its own, of (R, C, H, W).
+
+        Each row has a pass to itself, so that not even the rounding depends on the other rows. `done` is the
+        share of the method's work that lies behind.
+        """
+        first = torch.zeros(1, dtype=torch.long, device=self._device)
+        parts = []
+        for row in range(len(self)):
+            self._checkpoint(done)
+            leaf = Leaf(inputs[row : row + 1], self._shared.forward)
+            parts.append(leaf.gradients(first, self.targets[row : row + 1], last=True))
+        return torch.cat(parts)
+
+    def answers(self, inputs: Tensor) -> Tensor:
+        """(n, K): the logits of any inputs (n, C, H, W), whatever the rows."""
+        self._checkpoint(0.0)
+        with torch.no_grad():
+            parts = [self._shared.forward(part) for part in torch.split(inputs, self._chunk_rows)]
+        return torch.cat(parts).to(self._shared.images.dtype)
+
+    def generators(self) -> list[torch.Generator]:
+        """For each of `images` a fresh source of noise, the one that `generator` gives for its rows."""
+        return [torch.Generator().manual_seed(seed) for seed in self._image_seeds]
+
+    @cached_property
+    def traced(self) -> TracedRows:
+        """The same rows on the traced graph, where rules propagate."""
+        return TracedRows(
+            self._shared,
+            self._sources,
+            list(zip(self.image_of_row.tolist(), self.targets.tolist(), strict=True)),
+            chunk_rows=self._chunk_rows,
+            checkpoint=self._checkpoint,
+        )
 
     def generator(self, row: int) -> torch.Generator:
         """A fresh source of noise for a row, on the CPU so that every device sees the same; by seed alone."""

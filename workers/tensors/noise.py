@@ -1,0 +1,28 @@
+"""Random numbers that depend on a seed alone, however the work is cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+class NormalNoise:
+    """Draws from the standard normal distribution for images that each have a source of their own.
+
+    A draw is made at once or not at all, so that parts of any size see the same numbers in the same order.
+    """
+
+    def __init__(self, generators: Sequence[torch.Generator], like: Tensor) -> None:
+        """A draw has the shape, dtype and device of one of the images `like` (N, C, H, W)."""
+        self._generators, self._like = generators, like
+
+    def draw(self, images: slice, count: int) -> Tensor:
+        """(n, count, C, H, W): the next `count` draws of each chosen image."""
+        draws = [
+            torch.randn(self._like.shape[1:], generator=generator, dtype=self._like.dtype)
+            for generator in self._generators[images]
+            for _ in range(count)
+        ]
+        return torch.stack(draws).view(-1, count, *self._like.shape[1:]).to(self._like.device)
