@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from workers.probe.headroom import gradients_of
+
 
 @dataclass(frozen=True)
 class PathGradients:
@@ -30,4 +32,4 @@ class Leaf:
         """(n, C, H, W): of the logits `targets` of the inputs `places`; the `last` ones free the graph."""
         with torch.inference_mode(False), torch.enable_grad():
             score = self._logits[places, targets].sum()
-            return torch.autograd.grad(score, self._inputs, retain_graph=not last)[0]
+        return gradients_of(score, [self._inputs], retain_graph=not last)[0]

@@ -88,6 +88,8 @@ def test_gradients_too_small_for_float16_are_not_lost() -> None:
 
     assert gradients.dtype == torch.float32
     torch.testing.assert_close(gradients, expected, rtol=0.1, atol=0)
+    (path,) = Probe(shared, [0], [1]).gradients_at(lambda chosen, _: images[chosen, None], 1)
+    assert path.values.abs().max() > 0
 
 
 def test_gradients_too_large_for_the_headroom_are_taken_again_without_it() -> None:
