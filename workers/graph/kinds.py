@@ -41,6 +41,7 @@ _OPERATORS: dict[Kind, tuple[str, ...]] = {
     ),
     Kind.ROUTE: (
         *("view", "reshape", "flatten", "unflatten", "permute", "transpose", "t", "swapaxes", "movedim"),
+        *("mT", "numpy_T", "diagonal", "broadcast_to", "tile"),
         *("select", "slice", "narrow", "unsqueeze", "squeeze", "expand", "expand_as", "cat", "stack"),
         *("chunk", "split", "split_with_sizes", "unbind", "contiguous", "clone", "alias", "roll", "flip"),
         *("pad", "constant_pad_nd", "reflection_pad2d", "replication_pad2d", "index", "index_select"),
@@ -92,16 +93,6 @@ _READS_THE_SHAPE_ONLY = frozenset(
     {"sym_size", "sym_numel", "new_zeros", "new_ones", "new_full", "new_empty"}
     | {"zeros_like", "ones_like", "full_like", "empty_like"}
 )
-_VIEWS = frozenset(_OPERATORS[Kind.ROUTE]) - {
-    "cat",
-    "stack",
-    "clone",
-    "roll",
-    "flip",
-    "pad",
-    "repeat",
-    "index",
-}
 
 
 def name_of(function: Function) -> str:
@@ -116,8 +107,10 @@ def reads_the_shape_only(function: Function) -> bool:
 
 
 def is_view(function: Function) -> bool:
-    """Whether the result may share memory with the first argument."""
-    return function is operator.getitem or name_of(function) in _VIEWS
+    """Whether the result may share memory with an argument."""
+    schema = getattr(function, "_schema", None)
+    aliases = [one.alias_info for one in schema.arguments] if schema is not None else []
+    return function is operator.getitem or any(one is not None and not one.is_write for one in aliases)
 
 
 def kind_of(
@@ -131,8 +124,8 @@ def kind_of(
     name, several = name_of(function), sum(active) > 1
     if name in _ALONE_OR_TOGETHER:
         return _ALONE_OR_TOGETHER[name][several]
-    if name == "div" and not active[0]:
-        return Kind.OTHER
+    if (name == "div" and not active[0]) or (name == "batch_norm" and arguments[5]):
+        return Kind.OTHER  # a quotient; statistics of the whole batch
     kind = _KIND_OF.get(name, Kind.OTHER)
     if name == "hardtanh" and _lower_bound(arguments) == 0:
         kind = Kind.RECTIFIER

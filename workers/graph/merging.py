@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -21,7 +22,7 @@ def merge_batch_norms(graph: Graph) -> Graph:
     constants = dict(graph.constants)
     for call in graph.calls:
         source = calls.get(call.reads[0]) if call.kind is Kind.BATCH_NORM else None
-        if source is None or not _can_take(source) or len(graph.readers[source.name]) > 1:
+        if source is None or not _can_take(source, call, constants) or len(graph.readers[source.name]) > 1:
             calls[call.name] = call
             continue
         del calls[source.name]
@@ -40,10 +41,11 @@ def scale_and_shift(norm: Call, constants: dict[str, Tensor]) -> tuple[Tensor, T
     return scale, shift if bias is None else shift + constants[bias.name]
 
 
-def _can_take(call: Call) -> bool:
-    weight, bias = call.leaves[1:3] if call.kind is Kind.LINEAR else (None, None)
-    held = isinstance(weight, Value) and (bias is None or isinstance(bias, Value))
-    return held and name_of(call.function) in ("conv1d", "conv2d", "conv3d", "linear")
+def _can_take(linear: Call, norm: Call, constants: Mapping[str, Tensor]) -> bool:
+    """Whether all weights are at hand, and the channels of the norm are those of a convolution."""
+    given = (*linear.leaves[1:3], *norm.leaves[1:5])
+    held = all(leaf is None or (isinstance(leaf, Value) and leaf.name in constants) for leaf in given)
+    return held and name_of(linear.function) in ("conv1d", "conv2d", "conv3d")
 
 
 def _with(linear: Call, norm: Call, constants: dict[str, Tensor]) -> Call:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from torch import Tensor
+from torch import SymInt, Tensor
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 from torch.fx import Node
@@ -23,9 +23,11 @@ from workers.graph.kinds import (
     name_of,
     reads_the_shape_only,
 )
-from workers.graph.rewriting import depending_on, module_path, module_paths, rewrite
+from workers.graph.rewriting import depending_on, module_path, rewrite
 
-KEEP_THE_SIGN = frozenset({Kind.ROUTE, Kind.AVERAGE, Kind.MAX_POOL})
+KEEP_THE_SIGN = frozenset({Kind.ROUTE, Kind.AVERAGE, Kind.MAX_POOL, Kind.SUM})
+MEETS_THE_IMAGE = frozenset({Kind.LINEAR, Kind.SHIFT, Kind.SCALE})
+JOINTS = ("cat", "concat", "concatenate", "stack")
 
 
 def read(program: ExportedProgram) -> Graph:
@@ -33,7 +35,7 @@ def read(program: ExportedProgram) -> Graph:
     specs = {spec.arg.name: spec for spec in program.graph_signature.input_specs}
     placeholders = {node.name: node for node in program.graph.find_nodes(op="placeholder")}
     images = next(placeholders[name] for name, spec in specs.items() if spec.kind is InputKind.USER_INPUT)
-    rewrite(program.graph, images)
+    outputs = rewrite(program.graph, images)
     reader = _Reader(images)
     for node in program.graph.nodes:
         if node.op == "call_function":
@@ -45,9 +47,9 @@ def read(program: ExportedProgram) -> Graph:
             for name, spec in specs.items()
             if spec.kind is not InputKind.USER_INPUT
         },
-        outputs=reader.outputs,
+        outputs={path: reader.name(node) for path, node in outputs.items()},
         answer=_answer(program.graph.output_node()),
-        any_number=not isinstance(images.meta["val"].shape[0], int),
+        any_number=_is_free(images.meta["val"].shape[0]),
     )
 
 
@@ -60,16 +62,16 @@ class _Reader:
         self._nonnegative: set[str] = set()
         self._straight = {IMAGE}  # values that are the image, moved, shifted or scaled
         self.calls: dict[str, Call] = {}
-        self.outputs: dict[str, str] = dict.fromkeys(images.meta.get("also_output_of", ()), IMAGE)
 
     def take(self, node: Node) -> None:
         call = self._call(node)
         self.calls[call.name] = call
-        for path in (*module_paths(node), *node.meta.get("also_output_of", ())):
-            self.outputs.pop(path, None)
-            self.outputs[path] = call.name
         if call.inputs:
             self._learn(call)
+
+    def name(self, node: Node) -> str:
+        """The name of a node's value."""
+        return IMAGE if node is self._images else node.name
 
     def _call(self, node: Node) -> Call:
         arguments = _filled_up(node) if _is_linear(node) else (node.args, dict(node.kwargs))
@@ -90,18 +92,19 @@ class _Reader:
         return replace(
             call,
             nonnegative=bool(reads) and self._nonnegative.issuperset(reads),
-            first=kind is Kind.LINEAR and self._straight.issuperset(reads),
+            first=kind in MEETS_THE_IMAGE and bool(reads) and self._straight.issuperset(reads),
             gate=self._gate(call),
         )
 
     def _leaf(self, leaf: Any) -> Any:  # Any: arguments of operators
         if not isinstance(leaf, Node):
             return leaf
-        return Value(IMAGE if leaf is self._images else leaf.name)
+        return Value(self.name(leaf))
 
     def _learn(self, call: Call) -> None:
-        adds_up = call.kind in KEEP_THE_SIGN or (call.kind is Kind.SUM and name_of(call.function) == "add")
-        if (adds_up and call.nonnegative) or is_bounded_below_by_zero(call.function, call.leaves):
+        if (call.nonnegative and _keeps_the_sign(call)) or is_bounded_below_by_zero(
+            call.function, call.leaves
+        ):
             self._nonnegative.add(call.name)
         if call.kind in (Kind.ROUTE, Kind.SHIFT, Kind.SCALE) and self._straight.issuperset(call.reads):
             self._straight.add(call.name)
@@ -119,6 +122,25 @@ class _Reader:
         if name not in self.calls:
             return False
         return is_bounded(self.calls[name].function)
+
+
+def _keeps_the_sign(call: Call) -> bool:
+    """Whether values that are never below zero stay so."""
+    name = name_of(call.function)
+    if name in JOINTS:
+        return len(call.inputs) == sum(isinstance(leaf, Value) for leaf in call.leaves)
+    if "pad" in name or call.kind is Kind.SUM:  # a filled border; a factor of the second
+        return name not in ("sub", "rsub") and not any(_is_negative(leaf) for leaf in call.leaves)
+    return call.kind in KEEP_THE_SIGN and name != "upsample_bicubic2d"
+
+
+def _is_negative(leaf: Any) -> bool:  # Any: arguments of operators
+    return isinstance(leaf, int | float) and leaf < 0
+
+
+def _is_free(size: int | SymInt) -> bool:
+    """Whether a size was left open."""
+    return isinstance(size, SymInt) and size.node.maybe_as_int() is None
 
 
 def _is_linear(node: Node) -> bool:

@@ -17,6 +17,7 @@ from jobs.errors import NotExplainable
 from workers.graph.graph import Graph
 from workers.graph.merging import merge_batch_norms
 from workers.graph.reading import read
+from workers.graph.rewriting import mark
 
 Stamp = tuple[tuple[int, int, int], ...]
 Subject = tuple[
@@ -71,20 +72,28 @@ def _stamp(network: nn.Module) -> Stamp:
 
 
 def _trace(network: nn.Module, like: Tensor, number: int) -> Graph:
-    """Exports a copy of the modules that shares the weights, so that the network itself is not touched."""
-    weights = {id(one): _weight(one, like) for one in (*network.parameters(), *network.buffers())}
-    skeleton = copy.deepcopy(network, dict(weights))
+    """Exports a copy of the modules, so that the network itself is not touched."""
     noise = torch.randn(number, *like.shape[1:], generator=torch.Generator().manual_seed(0)).to(like)
     try:
         with torch.enable_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             program: ExportedProgram = export(
-                skeleton, (noise,), dynamic_shapes=({0: Dim.AUTO},), strict=False
+                _skeleton(network, like), (noise,), dynamic_shapes=({0: Dim.AUTO},), strict=False
             )
     except (RuntimeError, TypeError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise NotExplainable(f"the network's forward pass cannot be traced: {reason}") from error
     return read(program)
+
+
+def _skeleton(network: nn.Module, like: Tensor) -> nn.Module:
+    """A copy of the modules around the same weights, which marks what each of them returns."""
+    weights = {id(one): _weight(one, like) for one in (*network.parameters(), *network.buffers())}
+    skeleton: nn.Module = copy.deepcopy(network, dict(weights))
+    for path, module in skeleton.named_modules():
+        if path:
+            module.register_forward_hook(mark)
+    return skeleton
 
 
 def _weight(weight: Tensor, like: Tensor) -> Tensor:
