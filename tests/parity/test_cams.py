@@ -184,15 +184,58 @@ def test_the_sign_of_the_peers_eigen_cam_is_chance() -> None:
 
 def test_score_cam_agrees_where_nothing_is_enlarged() -> None:
     """The peer enlarges with aligned corners; its softmax leaves no trace of the baseline it forgot."""
-    net = nn.Sequential(
-        nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 10)
-    ).eval()
-    picture = torch.randn(2, 3, 12, 12, generator=torch.Generator().manual_seed(0))
-    expected = ask("score-cam", net, picture, Place("1"))
+    net, pictures = small_network(nn.ReLU()), small_pictures()
+    expected = ask("score-cam", net, pictures, Place("1"))
 
-    maps = workers.explain(net, picture, TARGETS, "score-cam", "1")
+    maps = workers.explain(net, pictures, TARGETS, "score-cam", "1")
 
     assert_close_maps(normalised(maps), expected)
+
+
+def test_ablation_cam_agrees_after_a_relu_where_scores_are_positive() -> None:
+    net, pictures = small_network(nn.ReLU(), bias=10.0), small_pictures()
+    expected = ask("ablation-cam", net, pictures, Place("1"))
+
+    maps = workers.explain(net, pictures, TARGETS, "ablation-cam", "1")
+
+    assert_close_maps(normalised(maps), expected)
+
+
+def test_the_peers_ablation_cam_is_turned_over_by_a_negative_score() -> None:
+    pictures, place = small_pictures(), Place("1")
+    positive, negative = small_network(nn.ReLU(), bias=10.0), small_network(nn.ReLU(), bias=-10.0)
+    expected = ask("ablation-cam", positive, pictures, place)
+
+    maps = workers.explain(negative, pictures, TARGETS, "ablation-cam", "1")
+
+    assert_close_maps(normalised(maps), expected)
+    assert (ask("ablation-cam", negative, pictures, place) - expected).abs().max() > 0.5
+
+
+def test_the_peers_ablation_cam_replaces_signed_features_by_huge_numbers() -> None:
+    """Not by zero but by their least value minus 1e7, minus 2e7 for the next channel, and so on."""
+    net, pictures = small_network(nn.Identity(), bias=10.0), small_pictures()
+    seen: list[Tensor] = []
+    net.get_submodule("2").register_forward_hook(lambda _module, inputs, _output: seen.extend(inputs))
+
+    ask("ablation-cam", net, pictures, Place("1"))
+
+    assert min(float(values.detach().min()) for values in seen) < -3e7
+
+
+def test_the_peers_ablation_cam_leaves_its_layer_in_the_network_after_an_error() -> None:
+    net, pictures = small_network(nn.ReLU()), small_pictures()
+    before = [type(module) for module in net]
+
+    def fail(_output: Tensor) -> Tensor:
+        if type(net[1]).__name__ == "AblationLayer":
+            raise ArithmeticError
+        return torch.zeros(1)
+
+    with peers.AblationCAM(net, [net[1]]) as peer, pytest.raises(ArithmeticError):
+        peer(pictures, [fail, fail])
+
+    assert [type(module) for module in net] != before
 
 
 def assert_eigen_cams_agree(net: nn.Module, theirs: Tensor, pictures: Tensor, place: Place) -> None:
@@ -211,6 +254,20 @@ def assert_eigen_cams_agree(net: nn.Module, theirs: Tensor, pictures: Tensor, pl
 
 def correlation(one: Tensor, other: Tensor) -> float:
     return float(torch.corrcoef(torch.stack([one.flatten(), other.flatten()]))[0, 1])
+
+
+def small_network(rectifier: nn.Module, *, bias: float = 0.0) -> nn.Sequential:
+    """Six features, a global average, a linear layer; the same weights every time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(4)
+        layers = [nn.Conv2d(3, 6, 3, padding=1), rectifier, nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+        net = nn.Sequential(*layers, nn.Linear(6, 10)).eval()
+    net.get_submodule("4").get_parameter("bias").data += bias
+    return net
+
+
+def small_pictures() -> Tensor:
+    return torch.randn(2, 3, 12, 12, generator=torch.Generator().manual_seed(0))
 
 
 def plain(name: str) -> nn.Module:

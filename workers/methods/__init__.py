@@ -8,13 +8,16 @@ from typing import Any
 
 from workers.declare import Method
 from workers.methods import (
+    ablation_cam,
     blur_ig,
+    cam,
     deconvnet,
     eigen_cam,
     grad_cam,
     grad_cam_plus_plus,
     gradient_shap,
     guided_backprop,
+    guided_grad_cam,
     guided_ig,
     hires_cam,
     input_x_gradient,
@@ -48,6 +51,7 @@ METHODS = index_by_name(
         gradient_shap.METHOD,
         blur_ig.METHOD,
         guided_ig.METHOD,
+        cam.METHOD,
         grad_cam.METHOD,
         grad_cam_plus_plus.METHOD,
         xgrad_cam.METHOD,
@@ -55,6 +59,8 @@ METHODS = index_by_name(
         layer_cam.METHOD,
         eigen_cam.METHOD,
         score_cam.METHOD,
+        ablation_cam.METHOD,
+        guided_grad_cam.METHOD,
         deconvnet.METHOD,
         guided_backprop.METHOD,
         occlusion.METHOD,
