@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from jobs.errors import NotExplainable, Problem
-from workers.graph import IMAGE, Graph, graph_of, walk
+from workers.graph import IMAGE, Graph, graph_of
 from workers.graph.passages import Composite
+from workers.probe.heads import Head
 from workers.probe.layers import Layer
 from workers.probe.passes import Pair, Pass
 from workers.probe.propagation import Propagation
@@ -104,19 +105,10 @@ class TracedRows:
         `change(values, steps)` makes the versions `steps` (s,) of the layer's outputs (n, ...) as the layer
         returned them. Only what lies above the layer is computed again.
         """
-        graph, name = self.graph(), self.point(layer)
-        head = graph.head(name)
-        below = graph.frontier(name)
-        with torch.no_grad():
-            met = walk(graph, self._images, keep={name, *below})
+        head = Head(self._shared.network, self._images, layer.path, self.point(layer))
         result = self._images.new_zeros(len(self._places), count)
         for image, steps in self._head_chunks(count):
-            changed = change(met[name][image : image + 1], steps)[0]
-            given = {
-                one: met[one][image : image + 1].expand(len(steps), *met[one].shape[1:]) for one in below
-            }
-            with torch.no_grad():
-                logits = walk(graph, None, calls=head, given={**given, name: changed})[graph.answer]
+            logits = head.answers(change(head.values(image), steps)[0], image)
             for row, (of, target) in enumerate(self._places):
                 if of == image:
                     result[row, steps] = logits[:, target]

@@ -11,15 +11,24 @@ from torch import Tensor, nn
 import workers
 from tests.unit.workers.methods.readings import enlarged
 from tests.unit.workers.networks import SUBJECTS, Pooled, Subject, seeded
+from workers.phantom.nets import PhantomViT
 from workers.probe.layers import Layer, layers_of
 from workers.probe.traced import TracedRows
 
-TARGETS = [1, 7]
+TARGETS = [1, 3]
+
+
+def small_phantom() -> nn.Module:
+    """Its heads of attention stand among the rows of a batch, beside the values that are ablated."""
+    return PhantomViT(width=16, heads=2, patch=24)
+
+
 PLACES = {
     "pooled": ("features", Subject(Pooled, (3, 12, 20))),
     "vgg": ("0.2", SUBJECTS["vgg"]),
     "reused-in-place": ("relu", SUBJECTS["reused-in-place"]),
     "tokens": ("encoder.layers.encoder_layer_2.ln_1", SUBJECTS["vision-transformer"]),
+    "inside-attention": ("blocks.1.attention.values", Subject(small_phantom, (1, 96, 96))),
     "channels-last": ("features.1", SUBJECTS["swin"]),
 }
 
