@@ -130,6 +130,7 @@ def _root(node: Node) -> Node:
 def _take_marks_away(graph: Graph) -> dict[str, Node]:
     outputs: dict[str, Node] = {}
     for node in graph.find_nodes(op="call_function", target=aten.alias.default):
+        outputs.pop(module_path(node), None)  # a module that is called again moves to its last call
         outputs[module_path(node)] = node.args[0]
         node.replace_all_uses_with(node.args[0])
         graph.erase_node(node)

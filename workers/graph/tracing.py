@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from threading import Lock
 from weakref import WeakKeyDictionary
@@ -19,7 +20,7 @@ from workers.graph.merging import merge_batch_norms
 from workers.graph.reading import read
 from workers.graph.rewriting import mark
 
-Stamp = tuple[tuple[int, int, int], ...]
+Stamp = tuple[tuple[object, ...], ...]
 Subject = tuple[
     tuple[int, ...], torch.dtype, torch.device, int | None
 ]  # shape, and the number if it is fixed
@@ -64,11 +65,12 @@ def _find_or_trace(known: dict[Subject, _Traced], network: nn.Module, like: Tens
 
 
 def _stamp(network: nn.Module) -> Stamp:
-    """Changes when a weight is written or replaced."""
-    return tuple(
+    """Changes when a weight is written or replaced, or a module by one of another class."""
+    weights = (
         (id(one), 0 if one.is_inference() else one._version, one.data_ptr())
         for one in (*network.parameters(), *network.buffers())
     )
+    return (*weights, *((id(one), type(one)) for one in network.modules()))
 
 
 def _trace(network: nn.Module, like: Tensor, number: int) -> Graph:
@@ -83,7 +85,15 @@ def _trace(network: nn.Module, like: Tensor, number: int) -> Graph:
     except (RuntimeError, TypeError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise NotExplainable(f"the network's forward pass cannot be traced: {reason}") from error
-    return read(program)
+    graph = read(program)
+    return replace(graph, outputs=_by_first_path(graph.outputs, network))
+
+
+def _by_first_path(outputs: Mapping[str, str], network: nn.Module) -> dict[str, str]:
+    """A module that has several paths is known by the first, as in `named_modules`."""
+    first = {id(module): path for path, module in network.named_modules()}
+    paths = {path: first[id(module)] for path, module in network.named_modules(remove_duplicate=False)}
+    return {paths[path]: name for path, name in outputs.items() if path in paths}
 
 
 def _skeleton(network: nn.Module, like: Tensor) -> nn.Module:
