@@ -162,6 +162,8 @@ def _take_texts(texts: ImmutableMultiDict[str, str], submission: Submission, kno
 def _value(name: str, text: str) -> object:
     if name == "seed":
         return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else text
+    if name == "method":
+        return text.replace(" ", "+")  # in a query a bare + reads as a space, which no name has
     return from_json(text, allow_inf_nan=False) if name in JSON_FIELDS else text
 
 

@@ -37,6 +37,18 @@ async def test_the_three_kinds_of_bodies_are_one_explanation(stage: Stage) -> No
     assert len(stage.worker.seen) == 1
 
 
+async def test_a_plus_in_the_name_of_a_method_may_stand_in_a_query_as_it_is(stage: Stage) -> None:
+    asked = [
+        await stage.client.post(
+            f"{EXPLANATIONS}?model=tiny&method={name}", content=png(), headers={"Content-Type": "image/png"}
+        )
+        for name in ("grad-cam++", "grad-cam%2B%2B")
+    ]
+    assert [answer.json()["method"]["name"] for answer in asked] == ["grad-cam++"] * 2
+    assert len({answer.json()["id"] for answer in asked}) == 1
+    assert (await stage.client.get("/api/v1/methods/grad-cam++")).json()["name"] == "grad-cam++"
+
+
 async def test_the_document_has_the_agreed_names(stage: Stage) -> None:
     document = (await stage.post(seed="7", target=["nodule", "0"])).json()
     assert document["state"] == "done"
