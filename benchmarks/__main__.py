@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from benchmarks import cached_pictures, overhead, queue_rate, throughput
 from benchmarks.figures import Figure, print_figures
-from benchmarks.methods import speed
+from benchmarks.methods import speed, truth
 
 BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "throughput": throughput.measure,
@@ -15,6 +15,7 @@ BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "cached-pictures": cached_pictures.measure,
     "queue": queue_rate.measure,
     "method-speed": speed.measure,
+    "method-truth": truth.measure,
 }
 
 

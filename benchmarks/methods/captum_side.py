@@ -58,11 +58,13 @@ def integrated_gradients(nodes: int) -> Peer:
     return _peer(make)
 
 
-def smooth_grad(samples: int, deviation: float) -> Peer:
-    """Of the signed gradient; `deviation` is absolute here."""
+def smooth_grad(samples: int, noise: float) -> Peer:
+    """Of the signed gradient; it takes absolute deviations, so `noise` is turned into one."""
 
-    def make(network: nn.Module, _: Subject) -> Call:
+    def make(network: nn.Module, subject: Subject) -> Call:
         explainer = NoiseTunnel(Saliency(network))
+        low, high = subject.images.aminmax()
+        deviation = noise * float(high - low)
         return lambda images, targets: explainer.attribute(
             images,
             nt_type="smoothgrad",
@@ -135,14 +137,19 @@ def deep_lift() -> Peer:
     return _peer(make)
 
 
-def deep_shap(baselines: Callable[[Subject], Tensor], *, tolerance: float | None, note: str) -> Peer:
-    """The mean over several baselines (B, C, H, W)."""
+def deep_shap(references: int, noise: float) -> Peer:
+    """From zeros under noise."""
 
     def make(network: nn.Module, subject: Subject) -> Call:
-        explainer, against = DeepLiftShap(network), baselines(subject)
+        explainer = DeepLiftShap(network)
+        low, high = subject.images.aminmax()
+        random = torch.Generator().manual_seed(0)
+        drawn = torch.randn(references, *subject.images.shape[1:], generator=random)
+        against = (noise * (high - low)).cpu() * drawn
+        against = against.to(subject.images.device)
         return lambda images, targets: explainer.attribute(images, against, target=targets)
 
-    return _peer(make, tolerance=tolerance, note=note)
+    return _peer(make, tolerance=None, note="other references")
 
 
 def occlusion(window: int, stride: int) -> Peer:

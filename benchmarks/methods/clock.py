@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 ROUNDS = 7
-PATIENCE_SECONDS = 12.0  # a side that has taken longer than this runs no more
+PATIENCE_SECONDS = 5.0  # a side that has taken longer than this runs no more
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from benchmarks.methods.peers import Peer
 
 NODES = 16
 SAMPLES = 16
+NOISE = 0.1
+REFERENCES = 4
 FINE = {"resnet18": "layer1", "mobilenet_v2": "features.3"}  # with a grid of 56 x 56
 RELU6 = "it lets ReLU6 pass as a plain gradient"
 
@@ -40,12 +42,17 @@ def contests(network: str) -> list[Contest]:
 
 def _gradients() -> list[Contest]:
     nodes = {"nodes": NODES, "max_nodes": NODES}
+    smooth = (captum.smooth_grad(SAMPLES, NOISE), zennit.smooth_grad(SAMPLES, NOISE))
     return [
         Contest("saliency", (captum.saliency(), zennit.saliency())),
         Contest("input-x-gradient", (captum.input_x_gradient(),)),
         Contest("integrated-gradients", (captum.integrated_gradients(NODES),), nodes),
-        Contest("smoothgrad", (captum.smooth_grad(SAMPLES, 0.1), zennit.smooth_grad(SAMPLES, 0.1))),
-        Contest("gradient-shap", (captum.gradient_shap(SAMPLES),)),
+        Contest("smoothgrad", smooth, {"samples": SAMPLES, "noise": NOISE}),
+        Contest(
+            "gradient-shap",
+            (captum.gradient_shap(SAMPLES),),
+            {"samples": SAMPLES, "baselines": 1, "noise": 0},
+        ),
         Contest("blur-ig"),
         Contest("guided-ig"),
         Contest("fullgrad", (grad_cam.full_grad(),)),
@@ -55,10 +62,10 @@ def _gradients() -> list[Contest]:
 def _class_activation_maps(network: str) -> list[Contest]:
     eigen = (grad_cam.cam("eigen-cam", tolerance=None, note="any sign, nothing clipped"),)
     return [
-        Contest("cam", (grad_cam.cam("cam", tolerance=None, note="Grad-CAM, which equals it here"),)),
+        Contest("cam", (grad_cam.cam("cam"),), {"relu": True}),  # there Grad-CAM equals it
         Contest("grad-cam", (captum.grad_cam(), grad_cam.frozen_cam("grad-cam"))),
         Contest("grad-cam", (grad_cam.cam("grad-cam"),), goal=0.4),
-        Contest("grad-cam++", (grad_cam.cam("grad-cam++"),)),
+        Contest("grad-cam++", (grad_cam.cam("grad-cam++", tolerance=None, note="its epsilon decides"),)),
         Contest("xgrad-cam", (grad_cam.cam("xgrad-cam"),)),
         Contest("hires-cam", (grad_cam.cam("hires-cam"),)),
         Contest("layer-cam", (grad_cam.cam("layer-cam"),)),
@@ -70,19 +77,19 @@ def _class_activation_maps(network: str) -> list[Contest]:
             (grad_cam.cam("ablation-cam", tolerance=None, note="its float32 cancels"),),
             goal=1 / 100,
         ),
-        Contest("guided-grad-cam", (captum.guided_grad_cam(),)),
     ]
 
 
 def _backward_rules(network: str) -> list[Contest]:
     wrong: dict[str, Any] = {"tolerance": None, "note": RELU6} if network == "mobilenet_v2" else {}
     return [
+        Contest("guided-grad-cam", (captum.guided_grad_cam(**wrong),)),
         Contest("deconvnet", (captum.deconvnet(**wrong), zennit.deconvnet(**wrong))),
         Contest("guided-backprop", (captum.guided_backprop(**wrong), zennit.guided_backprop(**wrong))),
         Contest("lrp", (zennit.epsilon_plus(),), {"composite": "epsilon-plus"}),
-        Contest("deep-taylor", (zennit.z_plus(),)),
+        Contest("deep-taylor", (zennit.deep_taylor(),)),
         Contest("deeplift", (captum.deep_lift(),)),
-        Contest("deep-shap"),
+        Contest("deep-shap", (captum.deep_shap(REFERENCES, NOISE),), {"samples": REFERENCES, "noise": NOISE}),
         Contest("excitation-backprop", (zennit.excitation_backprop(),)),
         Contest("contrastive-excitation-backprop"),
         Contest("contextual-decomposition"),

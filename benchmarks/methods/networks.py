@@ -99,8 +99,10 @@ def _subject(name: str, layer: str) -> Subject:
 def _filled(name: str, network: nn.Module, layer: str | None) -> Subject:
     random = torch.Generator().manual_seed(2)
     images = torch.randn(BATCH, 3, SIDE, SIDE, generator=random).to(DEVICE)
-    targets = tuple(torch.randint(1000, (BATCH,), generator=random).tolist())
-    return Subject(name, network.to(DEVICE), images, targets, layer)
+    network.to(DEVICE)
+    with torch.no_grad():
+        targets = tuple(network(images).argmax(dim=1).tolist())
+    return Subject(name, network, images, targets, layer)
 
 
 def _measure_statistics(network: nn.Module, norms: list[nn.BatchNorm2d], images: Tensor) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torchvision.models.mobilenetv2 import InvertedResidual, MobileNetV2
 from zennit.attribution import Gradient, SmoothGrad
 from zennit.canonizers import AttributeCanonizer, Canonizer, SequentialMergeBatchNorm
@@ -16,24 +17,25 @@ from zennit.composites import (
     EpsilonPlus,
     ExcitationBackprop,
     GuidedBackprop,
-    LayerMapComposite,
+    SpecialFirstLayerMapComposite,
     layer_map_base,
 )
 from zennit.layer import Sum
-from zennit.rules import ZPlus
+from zennit.rules import ZBox, ZPlus
 from zennit.torchvision import ResNetCanonizer
-from zennit.types import Linear
+from zennit.types import Convolution, Linear
 
 from benchmarks.methods.networks import Subject, for_peers
 from benchmarks.methods.peers import Peer, Run
 
 LIBRARY = "zennit"
+ONE, LOGIT = "one", "logit"  # what the relevance of the class is at first
 Reduce = Callable[[Tensor], Tensor]
 
 
 def saliency() -> Peer:
     """The gradient, its maximum over channels taken outside."""
-    return _peer(None, reduce=lambda maps: maps.abs().amax(1))
+    return _peer(lambda _: None, reduce=lambda maps: maps.abs().amax(1))
 
 
 def smooth_grad(samples: int, level: float) -> Peer:
@@ -42,33 +44,60 @@ def smooth_grad(samples: int, level: float) -> Peer:
     def attributor(network: nn.Module) -> SmoothGrad:
         return SmoothGrad(network, noise_level=level, n_iter=samples)
 
-    return _peer(None, attributor=attributor, tolerance=None, note="other noise, one sample without")
+    return _peer(
+        lambda _: None, attributor=attributor, tolerance=None, note="other noise, one sample without"
+    )
 
 
 def deconvnet(*, tolerance: float | None = 1e-3, note: str = "") -> Peer:
     """Of nn.ReLU modules only."""
-    return _peer(DeconvNet, tolerance=tolerance, note=note)
+    return _peer(lambda _: DeconvNet(), tolerance=tolerance, note=note)
 
 
 def guided_backprop(*, tolerance: float | None = 1e-3, note: str = "") -> Peer:
     """Of nn.ReLU modules only."""
-    return _peer(GuidedBackprop, tolerance=tolerance, note=note)
+    return _peer(lambda _: GuidedBackprop(), tolerance=tolerance, note=note)
 
 
-def epsilon_plus(*, tolerance: float | None = 1e-3, note: str = "") -> Peer:
+def epsilon_plus() -> Peer:
     """LRP: z-plus for convolutions, epsilon for linear layers."""
-    return _peer(lambda: EpsilonPlus(canonizers=canonizers()), tolerance=tolerance, note=note)
+    return _peer(lambda _: EpsilonPlus(canonizers=canonizers()), seed=LOGIT)
 
 
-def z_plus(*, tolerance: float | None = 1e-3, note: str = "") -> Peer:
-    """Deep Taylor: z-plus everywhere."""
-    layers = [*layer_map_base(1e-6), (Linear, ZPlus(stabilizer=1e-6))]
-    return _peer(lambda: LayerMapComposite(layers, canonizers=canonizers()), tolerance=tolerance, note=note)
+def deep_taylor() -> Peer:
+    """Z-plus everywhere, z-box at the pixels."""
+
+    def composite(subject: Subject) -> Composite:
+        low, high = (bound(subject.images, (1, 2, 3), keepdim=True) for bound in (torch.amin, torch.amax))
+        return SpecialFirstLayerMapComposite(
+            [*layer_map_base(1e-6), (Linear, ZPlus(stabilizer=1e-6))],
+            [(Convolution, ZBox(low, high, stabilizer=1e-6))],
+            canonizers=canonizers(),
+        )
+
+    return _peer(composite, seed=LOGIT)
 
 
-def excitation_backprop(*, tolerance: float | None = 1e-3, note: str = "") -> Peer:
-    """Its relevance of the input, as excitation of the pixels."""
-    return _peer(lambda: ExcitationBackprop(canonizers=canonizers()), tolerance=tolerance, note=note)
+def excitation_backprop() -> Peer:
+    """Down to the layer only, as a user who knows the library would do it."""
+
+    def prepare(subject: Subject) -> Run:
+        network, kept = for_peers(subject.network).requires_grad_(True), list[Tensor]()
+        ExcitationBackprop(canonizers=canonizers()).register(network)
+        assert subject.layer is not None
+        network.get_submodule(subject.layer).register_forward_hook(lambda *call: kept.append(call[2]))
+        wanted = _one_hot(subject)
+
+        def run() -> Tensor:
+            kept.clear()
+            logits = network(subject.images)
+            (relevance,) = torch.autograd.grad(logits, kept, wanted)
+            size = subject.images.shape[2:]
+            return F.interpolate(relevance.sum(1, keepdim=True), size=size, mode="bilinear")[:, 0]
+
+        return run
+
+    return Peer(LIBRARY, prepare)
 
 
 def canonizers() -> list[Canonizer]:
@@ -107,23 +136,26 @@ def _sum(maps: Tensor) -> Tensor:
     return maps.sum(1)
 
 
+def _one_hot(subject: Subject) -> Tensor:
+    classes = subject.network(subject.images[:1]).shape[1]
+    return torch.eye(classes, device=subject.images.device)[list(subject.targets)]
+
+
 def _peer(
-    composite: Callable[[], Composite] | None,
+    composite: Callable[[Subject], Composite | None],
     *,
     attributor: Callable[[nn.Module], Any] | None = None,  # Any: the library has no types
     reduce: Reduce = _sum,
+    seed: str = ONE,
     tolerance: float | None = 1e-3,
     note: str = "",
 ) -> Peer:
     def prepare(subject: Subject) -> Run:
         network = for_peers(subject.network)
-        if attributor is not None:
-            explainer = attributor(network)
-        else:
-            explainer = Gradient(network, None if composite is None else composite())
+        explainer = Gradient(network, composite(subject)) if attributor is None else attributor(network)
         explainer.__enter__()  # the hooks stay: setting them is not timed, and the copy is thrown away
-        classes = subject.network(subject.images[:1]).shape[1]
-        wanted = torch.eye(classes, device=subject.images.device)[list(subject.targets)]
+        one_hot = _one_hot(subject)
+        wanted = one_hot if seed == ONE else lambda logits: one_hot * logits.detach()
 
         def run() -> Tensor:
             images = subject.images.clone().requires_grad_()
