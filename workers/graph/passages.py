@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from jobs.errors import NotExplainable
 from workers.graph.calls import Call, Site
 from workers.graph.kinds import Kind
 
@@ -99,14 +100,19 @@ class Ruled(torch.autograd.Function):
     # Any: the context and the inputs that autograd hands over.
     def forward(ctx: Any, site: Site, rule: Rule, witnesses: tuple[Witness, ...], *inputs: Tensor) -> Tensor:
         output = site(*inputs)
+        if not isinstance(output, Tensor):
+            raise NotExplainable(f"{site.call.label} returns several values, and no rule is made for that")
+        ctx.set_materialize_grads(False)
         ctx.site, ctx.rule, ctx.witnesses = site, rule, witnesses
         ctx.save_for_backward(*inputs, output)
         return output
 
     @staticmethod
     # Any: see above.
-    def backward(ctx: Any, *relevances: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *relevances: Tensor | None) -> tuple[Tensor | None, ...]:
         *inputs, output = ctx.saved_tensors
+        if relevances[0] is None:  # nothing came, so nothing goes
+            return (None, None, None, *(None for _ in inputs))
         passage = Passage(ctx.site, tuple(inputs), output, ctx.witnesses)
         with torch.no_grad():
             return (None, None, None, *ctx.rule(passage, relevances[0]))

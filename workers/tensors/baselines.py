@@ -39,6 +39,14 @@ def make_baselines(subject: Subject, baseline: Baseline) -> Tensor:
     return (subject.black if baseline == "black" else subject.white).expand_as(images)
 
 
+def black_and_white(subject: Subject) -> tuple[Tensor, Tensor]:
+    """The darkest and the brightest image, (1, C, H, W) each where they are the same for all images."""
+    return (
+        shared_by_all(make_baselines(subject, "black")),
+        shared_by_all(make_baselines(subject, "white")),
+    )
+
+
 def blur(images: Tensor, sigma: float) -> Tensor:
     """Gaussian blur of (N, C, H, W), sigma in pixels; beyond the edge the edge itself goes on."""
     radius = max(1, round(3 * sigma))
@@ -48,3 +56,9 @@ def blur(images: Tensor, sigma: float) -> Tensor:
     padded = F.pad(images, (radius,) * 4, mode="replicate")
     across = F.conv2d(padded, kernel.unsqueeze(2), groups=images.shape[1])
     return F.conv2d(across, kernel.unsqueeze(3), groups=images.shape[1])
+
+
+def shared_by_all(baselines: Tensor) -> Tensor:
+    """(1, C, H, W) where all of (N, C, H, W) are equal, else all of them."""
+    equal = len(baselines) > 1 and bool((baselines[1:] == baselines[:1]).all())
+    return baselines[:1] if equal else baselines

@@ -34,7 +34,10 @@ CHEAP: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
 # Networks that a method refuses with a reason; if it no longer does, its line must go.
 REFUSED: Mapping[str, frozenset[str]] = {
     "cam": frozenset({"vgg", "vision-transformer", "reused-in-place", "concatenating"}),
+    "contrastive-excitation-backprop": frozenset({"vision-transformer"}),
     "deconvnet": frozenset({"vision-transformer", "swin"}),
+    "deep-taylor": frozenset({"vision-transformer", "swin"}),
+    "excitation-backprop": frozenset({"vision-transformer"}),
     "guided-backprop": frozenset({"vision-transformer", "swin"}),
     "guided-grad-cam": frozenset({"vision-transformer", "swin"}),
 }
