@@ -19,7 +19,7 @@ from workers.methods import METHODS
 EDGES, NOISE = "edge detector", "random map"
 NOISE_SEED = 17
 COMPARED = 40  # images whose maps are compared with those of networks that learned nothing
-THREADS = 2
+THREADS = 1  # networks as small as these gain nothing by more
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models.mobilenetv2 import InvertedResidual, MobileNetV2
 from zennit.attribution import Gradient, SmoothGrad
 from zennit.canonizers import AttributeCanonizer, Canonizer, SequentialMergeBatchNorm
 from zennit.composites import (
@@ -25,10 +24,12 @@ from zennit.rules import ZBox, ZPlus
 from zennit.torchvision import ResNetCanonizer
 from zennit.types import Convolution, Linear
 
+from benchmarks.methods import torchvision
 from benchmarks.methods.networks import Subject, for_peers
 from benchmarks.methods.peers import Peer, Run
 
 LIBRARY = "zennit"
+mobilenet = torchvision.models.mobilenetv2
 ONE, LOGIT = "one", "logit"  # what the relevance of the class is at first
 Reduce = Callable[[Tensor], Tensor]
 
@@ -113,7 +114,7 @@ class _MobileNetCanonizer(AttributeCanonizer):  # type: ignore[misc]  # the libr
 
     @staticmethod
     def _attributes(_name: str, module: nn.Module) -> dict[str, Any] | None:  # Any: as the library asks
-        if isinstance(module, InvertedResidual) and module.use_res_connect:
+        if isinstance(module, mobilenet.InvertedResidual) and module.use_res_connect:
             total = Sum()
 
             def forward(features: Tensor) -> Tensor:
@@ -121,7 +122,7 @@ class _MobileNetCanonizer(AttributeCanonizer):  # type: ignore[misc]  # the libr
                 return mixed
 
             return {"forward": forward, "canonizer_sum": total}
-        if isinstance(module, MobileNetV2):
+        if isinstance(module, mobilenet.MobileNetV2):
             pool = nn.AdaptiveAvgPool2d(1)
 
             def pooled(images: Tensor) -> Tensor:
