@@ -55,13 +55,10 @@ def explain(
     for start in range(0, len(inputs), CHUNK_ROWS):
         some = slice(start, start + CHUNK_ROWS)
         shared = _record(module, inputs[some], chosen, checked, value_range)
-        probe = Probe(
-            shared,
-            range(len(shared.images)),
-            _fill_in(classes[some], shared.logits),
-            seeds=[seed] * len(shared.images),
-            chunk_rows=CHUNK_ROWS,
-        )
+        rows = range(len(shared.images))
+        targets = _fill_in(classes[some], shared.logits)
+        shared.expect(list(zip(rows, targets, strict=True)))
+        probe = Probe(shared, rows, targets, seeds=[seed] * len(rows), chunk_rows=CHUNK_ROWS)
         parts.append(chosen.explain(probe, checked).maps.detach().float())
     return torch.cat(parts).to(inputs.device)
 

@@ -64,6 +64,7 @@ class Pass:
         self._points: dict[str, Tensor] = {}
         self._gradients: dict[tuple[str, Pair], Tensor] = {}
         self._expected: tuple[Pair, ...] = ()
+        self._is_spent = False
         self.kept: dict[Hashable, Tensor] = {}  # what methods share besides
 
     @property
@@ -85,16 +86,19 @@ class Pass:
         return layer.layout.to_maps(self._point(layer.path).detach().to(self.images.dtype))
 
     def expect(self, pairs: Sequence[Pair]) -> None:
-        """Gradients of these pairs will be asked for: backward passes of other images bring them along."""
+        """Gradients of these pairs will be asked for: backward passes of other images bring them along.
+
+        When all of them are there, the memory of the forward is given back.
+        """
         self._expected = tuple(pairs)
 
     def gradients(self, layer: Layer | None, pairs: Sequence[Pair]) -> Tensor:
         """(P, C, h, w): for each pair the gradient of its logit at a layer, or at the input for None."""
         path = INPUT if layer is None else layer.path
         self._point(path)
-        for together in _rounds(self._missing(path, pairs)):
-            first, *_ = _rounds([*together, *self._missing(path, self._expected)])
-            self._backward(path, first)
+        while missing := self._missing(path, pairs):
+            now, *later = _rounds([*_rounds(missing)[0], *self._missing(path, self._expected)])
+            self._backward(path, now, last=not later and set(missing) <= set(now))
         gradients = torch.stack([self._gradients[path, pair] for pair in pairs])
         return gradients if layer is None else layer.layout.to_maps(gradients)
 
@@ -145,18 +149,26 @@ class Pass:
     def _missing(self, path: str, pairs: Sequence[Pair]) -> list[Pair]:
         return [pair for pair in pairs if (path, pair) not in self._gradients]
 
-    def _backward(self, path: str, pairs: Sequence[Pair]) -> None:
+    def _backward(self, path: str, pairs: Sequence[Pair], *, last: bool) -> None:
         """One backward pass for pairs of distinct images; keeps what it brings.
 
         A layer brings all recorded layers, those below it, too; only the input must be asked for itself.
+        The `last` of those expected frees the graph on its way, which is faster, if it brings all that is
+        recorded; should more be asked for after all, the forward is recorded again.
         """
+        if self._is_spent:
+            self._points.clear()
+            del self._recorded_logits
+        _ = self._recorded_logits
         names = [name for name in self._points if name != INPUT or path == INPUT]
         images, targets = zip(*pairs, strict=True)
         if not self._recorded_logits.requires_grad:
             raise NotExplainable(f"no gradient leads from the logits to {path or 'the input'!r}")
         with torch.inference_mode(False), torch.enable_grad():
             score = self._recorded_logits[list(images), list(targets)].sum()
-        found = gradients_of(score, [self._points[name] for name in names], retain_graph=True)
+        self._is_spent = last and bool(self._expected) and len(names) == len(self._points)
+        points = [self._points[name] for name in names]
+        found = gradients_of(score, points, retain_graph=not self._is_spent)
         for name, gradient in zip(names, found, strict=True):
             self._gradients.update({(name, pair): gradient[pair[0]] for pair in pairs})
 

@@ -9,7 +9,7 @@ from tests.unit.workers.networks import SUBJECTS, Smooth, resnet18, seeded
 from workers.methods import METHODS
 from workers.methods.integrated_gradients import IntegratedGradientsParams
 from workers.probe import Probe
-from workers.probe.passes import Pass
+from workers.probe.passes import Pass, Recording
 from workers.probe.paths import rises
 
 
@@ -80,3 +80,21 @@ def test_an_image_has_the_noise_of_its_rows() -> None:
     of_images = [drawn(generator) for generator in probe.generators()]
     for row in range(3):
         assert torch.equal(of_images[int(probe.image_of_row[row])], drawn(probe.generator(row)))
+
+
+def test_gradients_that_nobody_foresaw_are_right_and_cost_one_more_forward() -> None:
+    network, images = resnet18(), torch.randn(2, 3, 48, 64)
+    layer = Pass(network, images).layer("layer3")
+    recording = Recording((layer,), layer_gradients=True, input_gradients=True)
+    sizes = count_forwards(network)
+    shared = Pass(network, images, recording)
+    shared.expect([(0, 4), (1, 5)])
+
+    first = Probe(shared, [0, 1], [4, 5]).input_gradients()
+    Probe(shared, [0, 1], [4, 5]).gradients(layer)
+    assert sizes == [2]
+    second = Probe(shared, [0, 1, 0], [6, 7, 8]).input_gradients()
+    assert sizes == [2, 2]
+
+    fresh = Probe(Pass(network, images, recording), [0, 1, 0, 1, 0], [4, 5, 6, 7, 8]).input_gradients()
+    torch.testing.assert_close(torch.cat([first, second]), fresh)
