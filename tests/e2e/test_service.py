@@ -14,7 +14,13 @@ from tests.e2e.scenes import nodule, png
 
 METHODS = [card.name for card in load_catalogue().methods]
 MODELS = ["phantom-resnet", "phantom-vgg", "phantom-vit"]
-REFUSED = {("phantom-vit", method) for method in ("cam", "guided-grad-cam", "deconvnet", "guided-backprop")}
+REFUSED = {
+    ("phantom-vit", method)
+    for method in (
+        *("cam", "guided-grad-cam", "deconvnet", "guided-backprop"),
+        *("deep-taylor", "excitation-backprop", "contrastive-excitation-backprop"),
+    )
+}
 ANSWERED = [(model, method) for model in MODELS for method in METHODS if (model, method) not in REFUSED]
 
 
