@@ -48,7 +48,8 @@ class Planner:
     def admit(self, claim: Claim, *, suspect: bool = False) -> Waiting:
         """Let a job wait; a suspect has a key of its own, so that a crash can only be its doing."""
         job = claim.job
-        key = job.model.key, self.needs.get(job.method.name, frozenset()), job.id if suspect else ""
+        needs = _as_one_pass(self.needs.get(job.method.name, frozenset()))
+        key = job.model.key, needs, job.id if suspect else ""
         return Waiting(claim, _age(claim.entry), key, suspect)
 
     def plan(self, waiting: Iterable[Waiting]) -> Batch | None:
@@ -76,6 +77,11 @@ class Planner:
 def needs_of(catalogue: Catalogue) -> Needs:
     """What each method of the menu asks of the network."""
     return {card.name: frozenset(card.needs) for card in catalogue.methods}
+
+
+def _as_one_pass(needs: frozenset[Need]) -> frozenset[Need]:
+    """The needs of a pass that serves these: one that records gradients at layers has their outputs, too."""
+    return needs | {Need.LAYER_GRADIENTS} if needs == {Need.ACTIVATIONS} else needs
 
 
 def crowded_models(claims: Iterable[Claim], share: int) -> tuple[ModelRef, ...]:

@@ -19,6 +19,7 @@ NEEDS = {
     "saliency": frozenset({Need.INPUT_GRADIENTS}),
     "grad-cam": frozenset({Need.ACTIVATIONS, Need.LAYER_GRADIENTS}),
     "layer-cam": frozenset({Need.ACTIVATIONS, Need.LAYER_GRADIENTS}),
+    "eigen-cam": frozenset({Need.ACTIVATIONS}),
 }
 PLANNER = Planner(NEEDS, max_batch=4, max_bytes=10_000)
 _entries = count(1)
@@ -53,6 +54,15 @@ def all_batches(waiting: list[Waiting]) -> list[Batch]:
 
 def test_nobody_waits_and_nothing_is_planned() -> None:
     assert PLANNER.plan([]) is None
+
+
+def test_what_reads_layers_joins_a_pass_that_records_their_gradients() -> None:
+    batches = all_batches(admitted(claim(method="eigen-cam"), claim(), claim(method="grad-cam")))
+
+    assert [[one.job.method.name for one in batch.claims] for batch in batches] == [
+        ["eigen-cam", "grad-cam"],
+        ["saliency"],
+    ]
 
 
 def test_alternating_arrivals_make_full_batches() -> None:
