@@ -28,8 +28,10 @@ class Call:
     `path` is the dotted path of the module in which it happens. `leaves` are the arguments, flat; `inputs`
     are the places among them of values that depend on the image. A linear call has its input, its weight
     and its bias (or None) in the first three places.
-    `nonnegative` says that no input is ever below zero, `first` that the only input is the image itself,
-    perhaps moved, shifted or scaled by constants. `gate` is the input that only weighs the other.
+    `nonnegative` says that no input is ever below zero, `first` that a linear call, a shift or a scale has
+    no input but the image itself, perhaps moved, shifted or scaled by constants before. `gate` is the input
+    that only weighs the other. `axis` is the dimension of the output in which the images stand, alone or
+    times something else; None where it is not known.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Call:
     nonnegative: bool = False
     first: bool = False
     gate: int | None = None
+    axis: int | None = None
 
     @property
     def reads(self) -> tuple[str, ...]:

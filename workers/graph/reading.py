@@ -94,6 +94,7 @@ class _Reader:
             nonnegative=bool(reads) and self._nonnegative.issuperset(reads),
             first=kind in MEETS_THE_IMAGE and bool(reads) and self._straight.issuperset(reads),
             gate=self._gate(call),
+            axis=_axis(node),
         )
 
     def _leaf(self, leaf: Any) -> Any:  # Any: arguments of operators
@@ -136,6 +137,13 @@ def _keeps_the_sign(call: Call) -> bool:
 
 def _is_negative(leaf: Any) -> bool:  # Any: arguments of operators
     return isinstance(leaf, int | float) and leaf < 0
+
+
+def _axis(node: Node) -> int | None:
+    """The first dimension whose size was left open, which is that of the images."""
+    value = node.meta.get("val")
+    sizes = value.shape if isinstance(value, Tensor) else ()
+    return next((place for place, size in enumerate(sizes) if _is_free(size)), None)
 
 
 def _is_free(size: int | SymInt) -> bool:

@@ -169,6 +169,7 @@ def _spell_out_attention(graph: Graph, node: Node) -> None:
         mixed = graph.call_function(aten.matmul.default, (weights, given["value"]))
     for new in (scaled, turned, scores, weights, mixed):
         new.meta["nn_module_stack"] = node.meta.get("nn_module_stack")
+        new.meta["val"] = node.meta["val"]  # the images stand in the same dimension
     node.replace_all_uses_with(mixed)
     graph.erase_node(node)
 

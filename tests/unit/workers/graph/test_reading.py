@@ -99,3 +99,18 @@ def _convolution(forward: Callable[[Any, Tensor], Tensor]) -> Call:  # Any: see 
 
 def _graph(forward: Callable[[Any, Tensor], Tensor]) -> Graph:  # Any: see above
     return graph_of(written(forward, convolution=nn.Conv2d(3, 3, 3, padding=1)), pictures())
+
+
+AXES: dict[str, tuple[Callable[[Any, Tensor], Tensor], list[int | None]]] = {
+    "first": (lambda net, images: pooled(net, net.convolution(images)), [0, 0, 0]),
+    "second": (lambda net, images: net.head(images.flatten(2).permute(2, 0, 1)).mean(0), [0, 1, 1, 0]),
+    "times places": (lambda net, images: net.head(images.flatten(0, 1)[:, 0, :3])[::3], [0, 0, 0, 0, 0]),
+    "a constant": (lambda net, images: pooled(net, images[: len(images)]), [None] * 3),
+}
+
+
+@pytest.mark.parametrize(("forward", "axes"), AXES.values(), ids=AXES.keys())
+def test_calls_know_in_which_dimension_the_images_stand(forward: Any, axes: list[int | None]) -> None:
+    graph = _graph(forward)
+
+    assert [call.axis for call in graph.calls if call.inputs][: len(axes)] == axes
