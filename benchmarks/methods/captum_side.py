@@ -127,14 +127,14 @@ def grad_cam() -> Peer:
     return _peer(make)
 
 
-def deep_lift() -> Peer:
+def deep_lift(*, note: str) -> Peer:
     """From a baseline of zeros."""
 
     def make(network: nn.Module, _: Subject) -> Call:
         explainer = DeepLift(network)
         return lambda images, targets: explainer.attribute(images, torch.zeros_like(images), target=targets)
 
-    return _peer(make)
+    return _peer(make, tolerance=None, note=note)
 
 
 def deep_shap(references: int, noise: float) -> Peer:

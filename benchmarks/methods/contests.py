@@ -13,9 +13,10 @@ from benchmarks.methods.peers import Peer
 
 NODES = 16
 SAMPLES = 16
-NOISE = 0.1
+NOISE = 0.01
 REFERENCES = 4
 FINE = {"resnet18": "layer1", "mobilenet_v2": "features.3"}  # with a grid of 56 x 56
+POOLS = "where windows of a max-pool overlap it shares out otherwise"
 RELU6 = "it lets ReLU6 pass as a plain gradient"
 
 
@@ -88,7 +89,7 @@ def _backward_rules(network: str) -> list[Contest]:
         Contest("guided-backprop", (captum.guided_backprop(**wrong), zennit.guided_backprop(**wrong))),
         Contest("lrp", (zennit.epsilon_plus(),), {"composite": "epsilon-plus"}),
         Contest("deep-taylor", (zennit.deep_taylor(),)),
-        Contest("deeplift", (captum.deep_lift(),)),
+        Contest("deeplift", (captum.deep_lift(note=RELU6 if wrong else POOLS),)),
         Contest("deep-shap", (captum.deep_shap(REFERENCES, NOISE),), {"samples": REFERENCES, "noise": NOISE}),
         Contest("excitation-backprop", (zennit.excitation_backprop(),)),
         Contest("contrastive-excitation-backprop"),

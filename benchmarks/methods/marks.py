@@ -24,10 +24,9 @@ def mass(values: Map, near: Mask) -> float:
     return float(positive[near].sum()) / total if total > 0 else 0.0
 
 
-def points_at(values: Map, near: Mask) -> bool:
-    """Whether the strongest pixel lies inside; of several equal ones all must, and a flat map has none."""
-    strongest = values == values.max()
-    return bool(near[strongest].all()) and not bool(strongest.all())
+def pointing(values: Map, near: Mask) -> float:
+    """1 if the strongest pixel lies inside, else 0; of several equal ones the share that does."""
+    return float(near[values == values.max()].mean())
 
 
 def rank_correlation(one: Map, other: Map) -> float:

@@ -27,6 +27,7 @@ RANDOM_SEED = 5
 # What a method runs with here where its defaults would take long; where a map lies needs no finer sum.
 CHEAPER: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
     "blur-ig": {"nodes": 8, "max_nodes": 8},
+    "contextual-decomposition": {"window": 24, "stride": 12},
     "deep-shap": {"samples": 4},
     "gradient-shap": {"samples": 10},
     "guided-ig": {"steps": 10},
@@ -61,11 +62,9 @@ def randomised(architecture: str) -> nn.Module:
     return build(architecture, {}, seed=RANDOM_SEED)
 
 
-def maps_of(
-    network: nn.Module, some: Sequence[Scene], method: str, *, cheaper: bool = True
-) -> NDArray[np.float32] | None:
+def maps_of(network: nn.Module, some: Sequence[Scene], method: str) -> NDArray[np.float32] | None:
     """(N, 96, 96), the maps of the true classes; None where the method refuses the network."""
-    params = CHEAPER.get(method, {}) if cheaper else {}
+    params = CHEAPER.get(method, {})
     images = normalise(torch.from_numpy(np.stack([scene.image for scene in some])))
     targets = [scene.label for scene in some]
     try:

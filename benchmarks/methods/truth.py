@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.figures import Figure
-from benchmarks.methods.marks import Map, Mask, edges, mass, points_at, rank_correlation, widened
+from benchmarks.methods.marks import Map, Mask, edges, mass, pointing, rank_correlation, widened
 from benchmarks.methods.phantoms import HONEST, IMAGES, SHORTCUT, maps_of, randomised, scenes, trained
 from benchmarks.methods.truth_table import DOCUMENT, rewrite, table
 from workers.methods import METHODS
@@ -122,7 +122,7 @@ def _marks(maps: Sequence[Map] | NDArray[np.float32], truths: Sequence[Mask]) ->
     pairs = list(zip(maps, truths, strict=True))
     return Marks(
         mass=float(np.mean([mass(values, near) for values, near in pairs])),
-        pointing=float(np.mean([points_at(values, near) for values, near in pairs])),
+        pointing=float(np.mean([pointing(values, near) for values, near in pairs])),
     )
 
 

@@ -71,20 +71,21 @@ def deep_taylor() -> Peer:
     def composite(subject: Subject) -> Composite:
         low, high = (bound(subject.images, (1, 2, 3), keepdim=True) for bound in (torch.amin, torch.amax))
         return SpecialFirstLayerMapComposite(
-            [*layer_map_base(1e-6), (Linear, ZPlus(stabilizer=1e-6))],
+            [*layer_map_base(1e-6), (Linear, ZPlus(stabilizer=1e-6, zero_params="bias"))],
             [(Convolution, ZBox(low, high, stabilizer=1e-6))],
             canonizers=canonizers(),
         )
 
-    return _peer(composite, seed=LOGIT)
+    note = "of an addition both sides have a part, also one that speaks against the sum"
+    return _peer(composite, seed=LOGIT, tolerance=None, note=note)
 
 
 def excitation_backprop() -> Peer:
     """Down to the layer only, as a user who knows the library would do it."""
 
     def prepare(subject: Subject) -> Run:
-        network, kept = for_peers(subject.network).requires_grad_(True), list[Tensor]()
-        ExcitationBackprop(canonizers=canonizers()).register(network)
+        network, kept = _exact(for_peers(subject.network, frozen=False)), list[Tensor]()
+        ExcitationBackprop(zero_params="bias", canonizers=canonizers()).register(network)
         assert subject.layer is not None
         network.get_submodule(subject.layer).register_forward_hook(lambda *call: kept.append(call[2]))
         wanted = _one_hot(subject)
@@ -98,7 +99,8 @@ def excitation_backprop() -> Peer:
 
         return run
 
-    return Peer(LIBRARY, prepare)
+    note = "of an addition both sides have a part, also one that is negative"
+    return Peer(LIBRARY, prepare, None, note)
 
 
 def canonizers() -> list[Canonizer]:
@@ -137,6 +139,15 @@ def _sum(maps: Tensor) -> Tensor:
     return maps.sum(1)
 
 
+def _exact(network: nn.Module) -> nn.Module:
+    """With batch norms that do nothing once they are merged and emptied; else each divides by a little."""
+    for norm in network.modules():
+        if isinstance(norm, nn.BatchNorm2d) and norm.running_var is not None:
+            norm.running_var += norm.eps
+            norm.eps = 0
+    return network
+
+
 def _one_hot(subject: Subject) -> Tensor:
     classes = subject.network(subject.images[:1]).shape[1]
     return torch.eye(classes, device=subject.images.device)[list(subject.targets)]
@@ -152,7 +163,7 @@ def _peer(
     note: str = "",
 ) -> Peer:
     def prepare(subject: Subject) -> Run:
-        network = for_peers(subject.network)
+        network = _exact(for_peers(subject.network))
         explainer = Gradient(network, composite(subject)) if attributor is None else attributor(network)
         explainer.__enter__()  # the hooks stay: setting them is not timed, and the copy is thrown away
         one_hot = _one_hot(subject)

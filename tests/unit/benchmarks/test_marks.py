@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.methods.marks import edges, mass, points_at, rank_correlation, widened
+from benchmarks.methods.marks import edges, mass, pointing, rank_correlation, widened
 
 NEAR = np.array([[True, True, False], [False, False, False]])
 
@@ -19,11 +19,11 @@ def test_mass_is_the_share_of_what_speaks_for_the_class() -> None:
     assert mass(grid([-1, 0, 0], [0, 0, -2]), NEAR) == 0
 
 
-def test_every_strongest_pixel_must_lie_inside_and_a_flat_map_points_nowhere() -> None:
-    assert points_at(grid([1, 5, 0], [0, 0, 4]), NEAR)
-    assert points_at(grid([5, 5, 0], [0, 0, 0]), NEAR)
-    assert not points_at(grid([5, 0, 0], [0, 0, 5]), NEAR)
-    assert not points_at(grid([0, 0, 0], [0, 0, 0]), np.ones_like(NEAR))
+def test_of_several_strongest_pixels_the_share_inside_counts() -> None:
+    assert pointing(grid([1, 5, 0], [0, 0, 4]), NEAR) == 1
+    assert pointing(grid([1, 4, 0], [0, 0, 5]), NEAR) == 0
+    assert pointing(grid([5, 0, 0], [0, 0, 5]), NEAR) == 0.5
+    assert pointing(grid([0, 0, 0], [0, 0, 0]), NEAR) == pytest.approx(1 / 3)
 
 
 def test_rank_correlation_sees_strength_and_order_alone() -> None:
