@@ -21,7 +21,10 @@ class LrpParams(Params):
         description="Rules for dense layers, convolutions and the first layer; one name is for all of them.",
     )
     epsilon: float = Field(
-        1e-6, ge=0, le=10, description="What the epsilon rule adds to denominators, so that it absorbs noise."
+        1e-6,
+        ge=0,
+        le=10,
+        description="What the epsilon rule adds to its denominators; it absorbs what is small.",
     )
     gamma: float = Field(0.25, ge=0, le=100, description="How much the gamma rule prefers what agrees.")
 

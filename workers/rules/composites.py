@@ -8,9 +8,9 @@ from typing import Literal
 from workers.graph import Call, Kind
 from workers.graph.kinds import name_of
 from workers.graph.passages import Rule
-from workers.rules.linear import AlphaBeta, Box, Epsilon, Flat, Gamma, Plus
-from workers.rules.normalisations import FrozenNormalisation
-from workers.rules.passing import Gated, Proportional, passed, refused, works_place_by_place
+from workers.rules.linear import AlphaBeta, Epsilon, Gamma, box, flat, plus
+from workers.rules.normalisations import frozen
+from workers.rules.passing import gated, passed, proportional, refused, works_place_by_place
 
 Name = Literal[
     "epsilon",
@@ -23,7 +23,6 @@ Name = Literal[
     "epsilon-alpha2-beta1-flat",
     "epsilon-gamma-box",
 ]
-STABILISER = 1e-6  # the most that rules other than epsilon add to a denominator
 
 
 @dataclass(frozen=True)
@@ -33,12 +32,11 @@ class LayerRules:
     dense: Rule
     convolution: Rule
     first: Rule | None
-    stabiliser: float
 
     def __call__(self, call: Call) -> Rule | None:
         """The rule of a call; None is the gradient, which moves relevance and takes the winner of a pool."""
         if call.kind is not Kind.LINEAR:
-            return _other(call, self.stabiliser)
+            return _other(call)
         if call.first and self.first is not None:
             return self.first
         return self.dense if name_of(call.function) == "linear" else self.convolution
@@ -46,33 +44,30 @@ class LayerRules:
     @property
     def needs_a_box(self) -> bool:
         """Whether the darkest and the brightest image must be walked as witnesses."""
-        return isinstance(self.first, Box)
+        return self.first is box
 
 
 def composite(name: Name, *, epsilon: float, gamma: float) -> LayerRules:
     """The composite of a name, as the literature has it."""
-    dense, convolution, first = _by_name(epsilon, gamma)[name]
-    return LayerRules(dense, convolution, first, min(epsilon, STABILISER))
+    return LayerRules(*_by_name(epsilon, gamma)[name])
 
 
-def _other(call: Call, stabiliser: float) -> Rule | None:
+def _other(call: Call) -> Rule | None:
     """What conserves relevance, with constants and biases taking their share of it."""
     if call.kind in (Kind.ROUTE, Kind.MAX_POOL):
         return None
     if call.kind in (Kind.RECTIFIER, Kind.ACTIVATION) or (call.first and works_place_by_place(call)):
         return passed  # a shifted or scaled pixel is the same pixel
     if call.kind in (Kind.AVERAGE, Kind.SUM, Kind.SHIFT, Kind.SCALE, Kind.BATCH_NORM):
-        return Proportional(stabiliser)
+        return proportional
     if call.kind is Kind.NORMALISATION:
-        return FrozenNormalisation(stabiliser)
-    return Gated(stabiliser) if call.gate is not None else refused
+        return frozen
+    return gated if call.gate is not None else refused
 
 
 def _by_name(epsilon: float, gamma: float) -> dict[str, tuple[Rule, Rule, Rule | None]]:
     """Rules for matrices, for convolutions, and for the first call where it has one of its own."""
-    least = min(epsilon, STABILISER)
-    absorbing, plus, favouring = Epsilon(epsilon), Plus(least), Gamma(gamma, least)
-    balanced, flat = AlphaBeta(2, 1, least), Flat(least)
+    absorbing, favouring, balanced = Epsilon(epsilon), Gamma(gamma), AlphaBeta(2, 1)
     return {
         "epsilon": (absorbing, absorbing, None),
         "gamma": (favouring, favouring, None),
@@ -82,5 +77,5 @@ def _by_name(epsilon: float, gamma: float) -> dict[str, tuple[Rule, Rule, Rule |
         "epsilon-plus-flat": (absorbing, plus, flat),
         "epsilon-alpha2-beta1": (absorbing, balanced, None),
         "epsilon-alpha2-beta1-flat": (absorbing, balanced, flat),
-        "epsilon-gamma-box": (absorbing, favouring, Box(least)),
+        "epsilon-gamma-box": (absorbing, favouring, box),
     }

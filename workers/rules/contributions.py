@@ -56,7 +56,7 @@ def negative_contributions(passage: Passage, *, bias: bool = True) -> Contributi
     return _of_one_sign(passage, negative_part, positive_part, bias=bias)
 
 
-def quotient(relevance: Tensor, total: Tensor, epsilon: float) -> Tensor:
+def quotient(relevance: Tensor, total: Tensor, epsilon: float = 0) -> Tensor:
     """R / (z + epsilon sign z), with sign 0 = 1. Without an epsilon, what a sum of nothing had is lost."""
     if epsilon:
         return relevance / torch.full_like(total, epsilon).copysign_(total).add_(total)

@@ -52,4 +52,4 @@ def top_linear_call(graph: Graph) -> str:
 
 def _won(passage: Passage, weight: Tensor, probability: Tensor) -> Tensor:
     excitations = Contributions(passage.site, [(passage.inputs[0].clamp(min=0), weight)])
-    return excitations.dealt(quotient(probability, excitations.sums(), 0))
+    return excitations.dealt(quotient(probability, excitations.sums()))

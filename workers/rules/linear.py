@@ -30,16 +30,10 @@ class Epsilon:
         return (whole.dealt(quotient(relevance, passage.output, self.epsilon)),)
 
 
-@dataclass(frozen=True)
-class Plus:
-    """R_i = sum_j (x_i w_ij)+ / sum_i' (x_i' w_i'j)+ R_j, the bias among the sum: z+ or alpha 1 beta 0."""
-
-    epsilon: float
-
-    def __call__(self, passage: Passage, relevance: Tensor) -> Sequence[Tensor]:
-        """(N, ...) of the outputs -> (N, ...) of the inputs."""
-        positive = positive_contributions(passage)
-        return (positive.dealt(quotient(relevance, positive.sums(), self.epsilon)),)
+def plus(passage: Passage, relevance: Tensor) -> Sequence[Tensor]:
+    """R_i = sum_j (x_i w_ij)+ / sum_i' (x_i' w_i'j)+ R_j, positive biases among the sum: alpha 1 beta 0."""
+    positive = positive_contributions(passage)
+    return (positive.dealt(quotient(relevance, positive.sums())),)
 
 
 @dataclass(frozen=True)
@@ -51,13 +45,12 @@ class AlphaBeta:
 
     alpha: float
     beta: float
-    epsilon: float
 
     def __call__(self, passage: Passage, relevance: Tensor) -> Sequence[Tensor]:
         """(N, ...) of the outputs -> (N, ...) of the inputs."""
         positive, negative = positive_contributions(passage), negative_contributions(passage)
-        gain = positive.dealt(quotient(self.alpha * relevance, positive.sums(), self.epsilon))
-        loss = negative.dealt(quotient(self.beta * relevance, negative.sums(), self.epsilon))
+        gain = positive.dealt(quotient(self.alpha * relevance, positive.sums()))
+        loss = negative.dealt(quotient(self.beta * relevance, negative.sums()))
         return (gain.sub_(loss),)
 
 
@@ -70,14 +63,13 @@ class Gamma:
     """
 
     gamma: float
-    epsilon: float
 
     def __call__(self, passage: Passage, relevance: Tensor) -> Sequence[Tensor]:
         """(N, ...) of the outputs -> (N, ...) of the inputs."""
         z, weight = passage.output, passage.site.weight
         positive = positive_contributions(passage).sums()  # z- is z less this: nothing cancels where z < 0
-        favoured = quotient(relevance * (z > 0), z + self.gamma * positive, self.epsilon)
-        opposed = quotient(relevance * (z < 0), (1 + self.gamma) * z - self.gamma * positive, self.epsilon)
+        favoured = quotient(relevance * (z > 0), z + self.gamma * positive)
+        opposed = quotient(relevance * (z < 0), (1 + self.gamma) * z - self.gamma * positive)
         raised = weight + self.gamma * positive_part(weight)
         lowered = weight + self.gamma * negative_part(weight)
         site, (values,) = passage.site, passage.inputs
@@ -89,41 +81,23 @@ class Gamma:
         return (result.add_(Contributions(site, [(above, lowered), (below, raised)]).dealt(opposed)),)
 
 
-@dataclass(frozen=True)
-class Flat:
+def flat(passage: Passage, relevance: Tensor) -> Sequence[Tensor]:
     """Every input of an output has the same share. Lapuschkin et al. 2019, arXiv:1902.10178."""
-
-    epsilon: float
-
-    def __call__(self, passage: Passage, relevance: Tensor) -> Sequence[Tensor]:
-        """(N, ...) of the outputs -> (N, ...) of the inputs."""
-        return (_by_weights_alone(passage, torch.ones_like(passage.site.weight), relevance, self.epsilon),)
+    return (_by_weights_alone(passage, torch.ones_like(passage.site.weight), relevance),)
 
 
-@dataclass(frozen=True)
-class Squares:
+def squares(passage: Passage, relevance: Tensor) -> Sequence[Tensor]:
     """R_i = sum_j w_ij^2 / sum_i' w_i'j^2 R_j, for inputs without bounds. Montavon 2017, section 4.1."""
-
-    epsilon: float
-
-    def __call__(self, passage: Passage, relevance: Tensor) -> Sequence[Tensor]:
-        """(N, ...) of the outputs -> (N, ...) of the inputs."""
-        return (_by_weights_alone(passage, passage.site.weight.square(), relevance, self.epsilon),)
+    return (_by_weights_alone(passage, passage.site.weight.square(), relevance),)
 
 
-@dataclass(frozen=True)
-class Box:
+def box(passage: Passage, relevance: Tensor) -> Sequence[Tensor]:
     """R_i = sum_j c_ij / sum_i' c_i'j R_j, c_ij = x_i w_ij - l_i w+_ij - h_i w-_ij: the z^B rule.
 
     Montavon 2017, section 4.2. The two witnesses are the corners of the box in which the inputs live.
     """
-
-    epsilon: float
-
-    def __call__(self, passage: Passage, relevance: Tensor) -> Sequence[Tensor]:
-        """(N, ...) of the outputs -> (N, ...) of the inputs."""
-        contributions = above_the_box(passage)
-        return (contributions.dealt(quotient(relevance, contributions.sums(), self.epsilon)),)
+    contributions = above_the_box(passage)
+    return (contributions.dealt(quotient(relevance, contributions.sums())),)
 
 
 def above_the_box(passage: Passage) -> Contributions:
@@ -146,7 +120,7 @@ def _corners(passage: Passage) -> tuple[Tensor, Tensor]:
     return torch.minimum(one, other), torch.maximum(one, other)
 
 
-def _by_weights_alone(passage: Passage, weight: Tensor, relevance: Tensor, epsilon: float) -> Tensor:
+def _by_weights_alone(passage: Passage, weight: Tensor, relevance: Tensor) -> Tensor:
     ones = torch.ones_like(passage.inputs[0][:1])
     contributions = Contributions(passage.site, [(ones, weight)])
-    return contributions.dealt(quotient(relevance, contributions.sums(), epsilon))
+    return contributions.dealt(quotient(relevance, contributions.sums()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,19 +12,13 @@ from workers.graph.passages import Passage
 from workers.rules.contributions import quotient
 
 
-@dataclass(frozen=True)
-class FrozenNormalisation:
-    """R_i = x_i sum_j dz_j/dx_i R_j / (z_j + epsilon sign z_j), where the deviation does not follow x.
+def frozen(passage: Passage, relevance: Tensor) -> Sequence[Tensor]:
+    """R_i = x_i sum_j dz_j/dx_i R_j / z_j, where the deviation does not follow x.
 
     Ali et al. 2022, LN-rule: the mean stays a function of the inputs. An RMS norm has no mean.
     """
-
-    epsilon: float
-
-    def __call__(self, passage: Passage, relevance: Tensor) -> Sequence[Tensor]:
-        """(N, ...) of the output -> (N, ...) of the input."""
-        quotients = quotient(relevance, passage.output, self.epsilon)
-        return (passage.inputs[0] * pulled_back_frozen(passage, quotients),)
+    quotients = quotient(relevance, passage.output)
+    return (passage.inputs[0] * pulled_back_frozen(passage, quotients),)
 
 
 def pulled_back_frozen(passage: Passage, cotangent: Tensor) -> Tensor:
@@ -48,7 +41,7 @@ def pulled_back_frozen(passage: Passage, cotangent: Tensor) -> Tensor:
     answered = passage.output - passage.site(torch.zeros_like(values))  # z of nothing is b
     wanted = (cotangent * answered).reshape(shape).sum(-1, keepdim=True)
     found = (gradient.reshape(shape) * moved).sum(-1, keepdim=True)
-    lacking = quotient(wanted - found, moved.square().sum(-1, keepdim=True), 0)
+    lacking = quotient(wanted - found, moved.square().sum(-1, keepdim=True))
     return gradient + (lacking * moved).reshape(values.shape)
 
 

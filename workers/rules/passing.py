@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -34,35 +33,22 @@ def refused(passage: Passage, _: Tensor) -> Sequence[Tensor]:
     raise NotExplainable(f"relevance reaches {passage.call.label}, and the method has no rule for it")
 
 
-@dataclass(frozen=True)
-class Proportional:
-    """R_i = x_i sum_j dz_j/dx_i R_j / (z_j + epsilon sign z_j), for calls that are affine in all inputs."""
-
-    epsilon: float
-
-    def __call__(self, passage: Passage, relevance: Tensor) -> Sequence[Tensor]:
-        """(N, ...) of the output -> (N, ...) of each input."""
-        quotients = quotient(relevance, passage.output, self.epsilon)
-        if _adds_plainly(passage):
-            return tuple(value * quotients for value in passage.inputs)
-        pulled = passage.pulled_back(quotients)
-        return tuple(value * share for value, share in zip(passage.inputs, pulled, strict=True))
+def proportional(passage: Passage, relevance: Tensor) -> Sequence[Tensor]:
+    """R_i = x_i sum_j dz_j/dx_i R_j / z_j, for calls that are affine in all inputs together or in each."""
+    quotients = quotient(relevance, passage.output)
+    if _adds_plainly(passage):
+        return tuple(value * quotients for value in passage.inputs)
+    pulled = passage.pulled_back(quotients)
+    return tuple(value * share for value, share in zip(passage.inputs, pulled, strict=True))
 
 
-@dataclass(frozen=True)
-class Gated:
+def gated(passage: Passage, relevance: Tensor) -> Sequence[Tensor | None]:
     """All relevance goes to the value, none to its weight: the weight is taken for a constant.
 
-    Ali et al. 2022, AH-rule of attention: R_i = x_i sum_j p_ij R_j / (z_j + epsilon sign z_j).
+    Ali et al. 2022, AH-rule of attention: R_i = x_i sum_j p_ij R_j / z_j.
     """
-
-    epsilon: float
-
-    def __call__(self, passage: Passage, relevance: Tensor) -> Sequence[Tensor | None]:
-        """(N, ...) of the output -> (N, ...) of the value, None of the gate."""
-        gate = passage.call.gate
-        shares = Proportional(self.epsilon)(passage, relevance)
-        return tuple(None if place == gate else share for place, share in enumerate(shares))
+    gate, shares = passage.call.gate, proportional(passage, relevance)
+    return tuple(None if place == gate else share for place, share in enumerate(shares))
 
 
 def _adds_plainly(passage: Passage) -> bool:

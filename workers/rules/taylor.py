@@ -17,7 +17,7 @@ from workers.rules.contributions import (
     positive_contributions,
     quotient,
 )
-from workers.rules.linear import Squares, above_the_box, below_the_box
+from workers.rules.linear import above_the_box, below_the_box, squares
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class TaylorRules:
     def _linear(self, call: Call) -> Rule:
         if not call.first:
             return agreeing
-        return Squares(0) if self.first == "w-square" else agreeing_in_the_box
+        return squares if self.first == "w-square" else agreeing_in_the_box
 
 
 def agreeing(passage: Passage, relevance: Tensor) -> Sequence[Tensor]:
@@ -55,8 +55,8 @@ def agreeing_in_the_box(passage: Passage, relevance: Tensor) -> Sequence[Tensor]
 
 def _by_sign(passage: Passage, relevance: Tensor, positive: Contributions, negative: Contributions) -> Tensor:
     """Behind a ReLU nothing below zero has relevance: the second half is for logits, most often."""
-    shares = positive.dealt(quotient(relevance * (passage.output > 0), positive.sums(), 0))
+    shares = positive.dealt(quotient(relevance * (passage.output > 0), positive.sums()))
     opposed = relevance * (passage.output < 0)
     if opposed.any():
-        shares += negative.dealt(quotient(opposed, negative.sums(), 0))
+        shares += negative.dealt(quotient(opposed, negative.sums()))
     return shares

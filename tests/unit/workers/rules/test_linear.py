@@ -14,7 +14,7 @@ from tests.unit.workers.rules.passages import matrix, passage
 from workers.graph import Kind
 from workers.graph.passages import Passage, Rule
 from workers.rules.excitation import contrast, excitation
-from workers.rules.linear import AlphaBeta, Box, Epsilon, Flat, Gamma, Plus, Squares
+from workers.rules.linear import AlphaBeta, Epsilon, Gamma, box, flat, plus, squares
 from workers.rules.taylor import agreeing, agreeing_in_the_box
 from workers.rules.weights import negative_part, positive_part
 
@@ -22,33 +22,26 @@ EPSILON = 1e-3
 Formula = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]  # x (i), w (i, j), b (j), R (j) -> R (i)
 
 
-def stabilised(z: Tensor) -> Tensor:
-    return z + EPSILON * torch.where(z < 0, -1, 1)
-
-
 def share(contributions: Tensor, relevance: Tensor, more: Tensor | float = 0.0) -> Tensor:
-    """Of each column in proportion, `more` among the sums, with the epsilon."""
-    return contributions @ (relevance / stabilised(contributions.sum(0) + more))
-
-
-def exact(contributions: Tensor, relevance: Tensor) -> Tensor:
-    sums = contributions.sum(0)
+    """Of each column in proportion, with `more` among the sums; nothing of a column of nothing."""
+    sums = contributions.sum(0) + more
     return contributions @ torch.where(sums == 0, 0, relevance / sums)
 
 
-def epsilon(x: Tensor, w: Tensor, b: Tensor, r: Tensor) -> Tensor:
-    return share(x[:, None] * w, r, b)
+def stabilised(x: Tensor, w: Tensor, b: Tensor, r: Tensor) -> Tensor:
+    z = x @ w + b
+    return (x[:, None] * w) @ (r / (z + EPSILON * torch.where(z < 0, -1, 1)))
 
 
-def plus(x: Tensor, w: Tensor, b: Tensor, r: Tensor) -> Tensor:
+def rising(x: Tensor, w: Tensor, b: Tensor, r: Tensor) -> Tensor:
     return share((x[:, None] * w).clamp(min=0), r, b.clamp(min=0))
 
 
-def minus(x: Tensor, w: Tensor, b: Tensor, r: Tensor) -> Tensor:
+def falling(x: Tensor, w: Tensor, b: Tensor, r: Tensor) -> Tensor:
     return share((x[:, None] * w).clamp(max=0), r, b.clamp(max=0))
 
 
-def gamma(x: Tensor, w: Tensor, b: Tensor, r: Tensor) -> Tensor:
+def preferred(x: Tensor, w: Tensor, b: Tensor, r: Tensor) -> Tensor:
     c = x[:, None] * w
     z = c.sum(0) + b
     for_it = share(c + 0.3 * c.clamp(min=0), r * (z > 0), b + 0.3 * b.clamp(min=0))
@@ -58,23 +51,23 @@ def gamma(x: Tensor, w: Tensor, b: Tensor, r: Tensor) -> Tensor:
 def agreed(x: Tensor, w: Tensor, b: Tensor, r: Tensor) -> Tensor:
     c = x[:, None] * w
     z = c.sum(0) + b
-    return exact(torch.where(c * z > 0, c, 0), r)
+    return share(torch.where(c * z > 0, c, 0), r)
 
 
 def excited(x: Tensor, w: Tensor, _: Tensor, r: Tensor) -> Tensor:
-    return exact(x.clamp(min=0)[:, None] * w.clamp(min=0), r)
+    return share(x.clamp(min=0)[:, None] * w.clamp(min=0), r)
 
 
 RULES: dict[str, tuple[Rule, Formula]] = {
-    "epsilon": (Epsilon(EPSILON), epsilon),
-    "plus": (Plus(EPSILON), plus),
+    "epsilon": (Epsilon(EPSILON), stabilised),
+    "plus": (plus, rising),
     "alpha-beta": (
-        AlphaBeta(2, 1, EPSILON),
-        lambda *given: 2 * plus(*given) - minus(*given),
+        AlphaBeta(2, 1),
+        lambda *given: 2 * rising(*given) - falling(*given),
     ),
-    "gamma": (Gamma(0.3, EPSILON), gamma),
-    "flat": (Flat(EPSILON), lambda _x, w, _b, r: share((w != 0).to(w), r)),
-    "squares": (Squares(EPSILON), lambda _x, w, _b, r: share(w**2, r)),
+    "gamma": (Gamma(0.3), preferred),
+    "flat": (flat, lambda _x, w, _b, r: share((w != 0).to(w), r)),
+    "squares": (squares, lambda _x, w, _b, r: share(w**2, r)),
     "agreeing": (agreeing, agreed),
     "excitation": (excitation, excited),
     "contrast": (contrast, lambda x, w, b, r: excited(x, w, b, r) - excited(x, -w, b, r)),
@@ -122,7 +115,7 @@ def test_a_rule_is_its_formula(rule: str, call: str, rectified: bool) -> None:
     torch.testing.assert_close(shares, unrolled(found, relevance, formula))
 
 
-@pytest.mark.parametrize("rule", [Box(0.0), agreeing_in_the_box], ids=["plain", "by sign"])
+@pytest.mark.parametrize("rule", [box, agreeing_in_the_box], ids=["plain", "by sign"])
 @pytest.mark.parametrize("call", ["matrix", "convolution"])
 def test_in_a_box_contributions_count_from_its_corners(call: str, rule: Rule) -> None:
     make, shape = CALLS[call]
@@ -136,9 +129,9 @@ def test_in_a_box_contributions_count_from_its_corners(call: str, rule: Rule) ->
         z = x @ w + b
         above = x[:, None] * w + w.clamp(min=0) - 2 * w.clamp(max=0)  # eq. 15 with l = -1 and h = 2
         below = x[:, None] * w + w.clamp(max=0) - 2 * w.clamp(min=0)
-        if isinstance(rule, Box):
-            return exact(above, r)
-        return exact(above, r * (z > 0)) + exact(below, r * (z < 0))
+        if rule is box:
+            return share(above, r)
+        return share(above, r * (z > 0)) + share(below, r * (z < 0))
 
     relevance = torch.randn(found.output.shape, dtype=torch.float64, generator=random)
     with torch.no_grad():
@@ -147,9 +140,7 @@ def test_in_a_box_contributions_count_from_its_corners(call: str, rule: Rule) ->
     torch.testing.assert_close(shares, unrolled(found, relevance, formula))
 
 
-@pytest.mark.parametrize(
-    "rule", [Epsilon(0), Plus(0), Gamma(0.5, 0), AlphaBeta(2, 1, 0), agreeing, excitation]
-)
+@pytest.mark.parametrize("rule", [Epsilon(0), plus, Gamma(0.5), AlphaBeta(2, 1), agreeing, excitation])
 def test_a_sum_of_nothing_hands_nothing_on(rule: Rule) -> None:
     network = nn.Sequential(nn.ReLU(), nn.Linear(4, 3, bias=False)).double()
     found = passage(network, torch.zeros(1, 4, dtype=torch.float64), Kind.LINEAR)

@@ -15,10 +15,8 @@ from workers.graph import Kind
 from workers.graph.passages import Passage
 from workers.rules.agreement import averaged_by_sign, dealt_by_sign
 from workers.rules.composites import composite
-from workers.rules.normalisations import FrozenNormalisation
-from workers.rules.passing import Gated, Proportional, passed, refused
-
-EPSILON = 1e-3
+from workers.rules.normalisations import frozen
+from workers.rules.passing import gated, passed, proportional, refused
 
 
 class Does(nn.Module):
@@ -40,24 +38,20 @@ def met(function: Callable[[Tensor], Tensor], kind: Kind, shape: tuple[int, ...]
     return found, torch.randn(found.output.shape, dtype=torch.float64, generator=random)
 
 
-def stabilised(z: Tensor) -> Tensor:
-    return z + EPSILON * torch.where(z < 0, -1, 1)
-
-
 def test_a_sum_shares_in_proportion_to_its_addends() -> None:
     found, relevance = met(lambda x: x + x.tanh(), Kind.SUM, (3, 4, 5))
-    shares = Proportional(EPSILON)(found, relevance)
+    shares = proportional(found, relevance)
 
     for value, share in zip(found.inputs, shares, strict=True):
-        torch.testing.assert_close(share, value * relevance / stabilised(found.output))
+        torch.testing.assert_close(share, value * relevance / found.output)
 
 
 def test_addends_that_are_repeated_or_taken_away_get_their_share_too() -> None:
     found, relevance = met(lambda x: torch.sub(x, x.mean((2, 3), keepdim=True), alpha=2), Kind.SUM, (3, 4, 5))
     whole, mean = found.inputs
-    quotients = relevance / stabilised(found.output)
+    quotients = relevance / found.output
 
-    shares = Proportional(EPSILON)(found, relevance)
+    shares = proportional(found, relevance)
 
     torch.testing.assert_close(shares[0], whole * quotients)
     torch.testing.assert_close(shares[1], -2 * mean * quotients.sum((2, 3), keepdim=True))
@@ -80,9 +74,9 @@ def test_by_sign_only_addends_that_agree_with_the_sum_share() -> None:
 
 def test_an_average_shares_in_proportion() -> None:
     found, relevance = met(lambda x: F.avg_pool2d(x, 2), Kind.AVERAGE, (3, 4, 6))
-    spread = (relevance / stabilised(found.output)).repeat_interleave(2, 2).repeat_interleave(2, 3)
+    spread = (relevance / found.output).repeat_interleave(2, 2).repeat_interleave(2, 3)
 
-    (shares,) = Proportional(EPSILON)(found, relevance)
+    (shares,) = proportional(found, relevance)
 
     torch.testing.assert_close(shares, found.inputs[0] * spread / 4)
 
@@ -109,10 +103,10 @@ def test_attention_gives_all_to_the_values_and_nothing_to_the_weights() -> None:
     found, relevance = met(lambda x: (x @ x.mT).softmax(-1) @ x, Kind.BILINEAR, (3, 4))
     weights, values = found.inputs
 
-    shares = Gated(EPSILON)(found, relevance)
+    shares = gated(found, relevance)
 
     assert shares[0] is None
-    torch.testing.assert_close(shares[1], values * (weights.mT @ (relevance / stabilised(found.output))))
+    torch.testing.assert_close(shares[1], values * (weights.mT @ (relevance / found.output)))
 
 
 def test_a_shifted_or_scaled_pixel_is_the_same_pixel() -> None:
@@ -157,9 +151,9 @@ def test_a_norm_is_linear_where_its_deviation_is_held(
     standard = ((grouped - mean) / deviation).view_as(leaf)
     slope = ((norm(leaf) - shift) / standard).detach()
     output = slope * standard
-    (pulled,) = torch.autograd.grad(output, leaf, relevance / stabilised(found.output))
+    (pulled,) = torch.autograd.grad(output, leaf, relevance / found.output)
 
-    (shares,) = FrozenNormalisation(EPSILON)(found, relevance)
+    (shares,) = frozen(found, relevance)
 
     torch.testing.assert_close(shares, leaf.detach() * pulled)
 
@@ -168,11 +162,9 @@ def test_an_instance_norm_of_running_statistics_is_linear_as_it_is() -> None:
     norm = nn.InstanceNorm2d(3, track_running_stats=True).double().eval()
     found, relevance = met(norm, Kind.NORMALISATION, (3, 4, 2))
 
-    (shares,) = FrozenNormalisation(EPSILON)(found, relevance)
+    (shares,) = frozen(found, relevance)
 
-    torch.testing.assert_close(
-        shares, found.inputs[0] * relevance / stabilised(found.output) / (1 + norm.eps) ** 0.5
-    )
+    torch.testing.assert_close(shares, found.inputs[0] * relevance / found.output / (1 + norm.eps) ** 0.5)
 
 
 def test_what_has_no_rule_is_refused_by_name() -> None:
