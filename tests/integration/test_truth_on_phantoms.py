@@ -28,6 +28,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "grad-cam": {},
     "integrated-gradients": {"nodes": 16, "max_nodes": 16},  # where the map lies needs no finer sum
 }
+ATTENTION = ["attention-rollout", "transformer-relevance", "transformer-lrp"]
 Mask = NDArray[np.bool_]
 
 
@@ -84,6 +85,18 @@ def test_a_randomised_net_shows_neither(architecture: str, method: str) -> None:
     assert on_marker < OF_THE_IMAGES
 
 
+@pytest.mark.parametrize("method", ATTENTION)
+def test_what_a_transformer_attends_to_is_the_finding_once_it_is_trained(method: str) -> None:
+    scenes = honest_scenes()[:60]
+    findings = [scene.finding for scene in scenes]
+
+    trained = share_on(findings, explain(network("phantom-vit"), scenes, method))
+    random = share_on(findings, explain(build("phantom:vit", {}, seed=5), scenes, method))
+
+    assert trained >= OF_THE_IMAGES
+    assert random < 1 - OF_THE_IMAGES
+
+
 def network(model: str) -> nn.Module:
     repository = Repository()
     card = next(card for card in repository.cards() if card.id == model)
@@ -94,7 +107,7 @@ def explain(net: nn.Module, scenes: tuple[Scene, ...], method: str) -> NDArray[n
     """(N, 96, 96): the maps of the true classes."""
     images = torch.stack([_input(scene) for scene in scenes])
     targets = torch.tensor([scene.label for scene in scenes])
-    maps = workers.explain(net, images, targets, method=method, **METHODS[method])
+    maps = workers.explain(net, images, targets, method=method, **METHODS.get(method, {}))
     return np.asarray(maps.numpy(), dtype=np.float32)
 
 

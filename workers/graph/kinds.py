@@ -76,7 +76,7 @@ _OPERATORS: dict[Kind, tuple[str, ...]] = {
         *("leaky_relu", "softplus", "log_sigmoid", "softsign", "clamp", "clamp_min", "exp", "abs"),
         *("sqrt", "rsqrt", "log", "square", "prelu", "threshold", "hardshrink", "softshrink", "pow"),
     ),
-    Kind.MAX_POOL: ("max_pool1d", "max_pool2d", "adaptive_max_pool2d", "amax"),
+    Kind.MAX_POOL: ("max_pool1d", "max_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "amax"),
     Kind.SOFTMAX: ("softmax", "_softmax"),
     Kind.NORMALISATION: ("layer_norm", "group_norm", "instance_norm", "rms_norm"),
 }
@@ -136,6 +136,11 @@ def is_bounded_below_by_zero(function: Function, arguments: Sequence[Leaf]) -> b
     """Whether the result is never negative, whatever comes in."""
     name = name_of(function)
     return name in _BOUNDED_BELOW_BY_ZERO or (name == "hardtanh" and _lower_bound(arguments) >= 0)
+
+
+def mixes_places(function: Function) -> bool:
+    """Whether a product is one of matrices, in which places or tokens meet each other."""
+    return name_of(function) in ("matmul", "bmm", "einsum")
 
 
 def is_bounded(function: Function) -> bool:

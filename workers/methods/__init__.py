@@ -9,6 +9,7 @@ from typing import Any
 from workers.declare import Method
 from workers.methods import (
     ablation_cam,
+    attention_rollout,
     blur_ig,
     cam,
     contrastive_excitation_backprop,
@@ -31,6 +32,8 @@ from workers.methods import (
     saliency,
     score_cam,
     smoothgrad,
+    transformer_lrp,
+    transformer_relevance,
     xgrad_cam,
 )
 
@@ -71,6 +74,9 @@ METHODS = index_by_name(
         deep_taylor.METHOD,
         excitation_backprop.METHOD,
         contrastive_excitation_backprop.METHOD,
+        attention_rollout.METHOD,
+        transformer_relevance.METHOD,
+        transformer_lrp.METHOD,
         occlusion.METHOD,
     ]
 )

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from workers.graph import IMAGE, Graph, Site, compute, walk
+from workers.graph import IMAGE, Call, Graph, Site, compute, walk
 from workers.graph.passages import Composite, Rule, Ruled, Witness
+
+Reading = Callable[[Tensor], Tensor]  # relevance of the output of a call -> what is noted of it, (N, ...)
+Meter = Callable[[Site, Sequence[Tensor], Tensor], Reading | None]
+"""What to note of a call, from its inputs and its output; None notes nothing."""
+
+
+class Propagated(Protocol):
+    """Logits (N, K), or what stands in their place, from which backward walks start."""
+
+    @property
+    def logits(self) -> Tensor: ...
+    def backward(self, seeds: Tensor, points: Sequence[str]) -> tuple[Tensor, ...]:
+        """(N, ...) at each point, for seeds (N, K)."""
 
 
 class Propagation:
@@ -27,13 +41,22 @@ class Propagation:
         *,
         witnesses: Sequence[Tensor] = (),
         points: Sequence[str] = (IMAGE,),
+        meter: Meter | None = None,
     ) -> None:
-        """`witnesses` are other images, each (1, C, H, W) or (N, C, H, W), that rules may compare with."""
+        """`witnesses` are other images, each (1, C, H, W) or (N, C, H, W), that rules may compare with.
+
+        What `meter` notes on the way back is asked for like relevance at a point, by the name of the call.
+        """
         self._rules = {call.name: composite(call) for call in graph.calls if call.inputs}
         self._names = frozenset(points)
         self._points: dict[str, Tensor] = {}
+        self._meter, self._noted = meter, dict[str, Tensor]()
+        self.metered: list[str] = []
+        self._met: list[Mapping[str, Witness]] = []
+        self.witnessed: list[Tensor] = []  # the logits of each witness, (1, K) or (N, K)
         with torch.inference_mode(False):
-            self._met = [self._witnessed(graph, witness) for witness in witnesses]
+            for witness in witnesses:
+                self._meet(graph, witness, len(images))
             with torch.set_grad_enabled(IMAGE in self._names):
                 inputs = self._pass_point(IMAGE, images.clone())
                 self.logits: Tensor = walk(graph, inputs, self._step)[graph.answer]
@@ -43,15 +66,16 @@ class Propagation:
         return self._points[point].detach()
 
     def backward(self, seeds: Tensor, points: Sequence[str]) -> tuple[Tensor, ...]:
-        """What the seeds (N, K), relevance of the logits, become at some points."""
-        leaves = [self._points[point] for point in points]
+        """What the seeds (N, K), relevance of the logits, become at some points or metered calls."""
+        self._noted.clear()
+        leaves = {point: self._points[point] for point in points if point in self._points}
         with torch.inference_mode(False), torch.enable_grad():
             found = torch.autograd.grad(
-                self.logits, leaves, seeds.to(self.logits), retain_graph=True, allow_unused=True
+                self.logits, [*leaves.values()], seeds.to(self.logits), retain_graph=True, allow_unused=True
             )
-        return tuple(
-            torch.zeros_like(leaf) if one is None else one for leaf, one in zip(leaves, found, strict=True)
-        )
+        for (point, leaf), one in zip(leaves.items(), found, strict=True):
+            self._noted[point] = torch.zeros_like(leaf) if one is None else one
+        return tuple(self._noted.pop(point) for point in points)
 
     def _step(self, site: Site, inputs: Sequence[Any]) -> Any:  # Any: some calls return several tensors
         rule: Rule | None = self._rules[site.call.name]
@@ -60,7 +84,20 @@ class Propagation:
         else:
             met = tuple(one[site.call.name] for one in self._met)
             output = Ruled.apply(site, rule, met, *inputs)  # type: ignore[no-untyped-call]
+        if self._meter is not None and torch.is_grad_enabled() and isinstance(output, Tensor):
+            self._note(self._meter, site, inputs, output)
         return self._pass_point(site.call.name, output)
+
+    def _note(self, meter: Meter, site: Site, inputs: Sequence[Tensor], output: Tensor) -> None:
+        with torch.no_grad():
+            reading = meter(site, [one.detach() for one in inputs], output.detach())
+        if reading is not None:
+            self.metered.append(site.call.name)
+            read = partial(self._read, site.call.name, reading)
+            output.register_hook(read)  # type: ignore[no-untyped-call]
+
+    def _read(self, name: str, reading: Reading, relevance: Tensor) -> None:
+        self._noted[name] = reading(relevance)
 
     def _pass_point(self, name: str, output: Any) -> Any:  # Any: see above
         """The first point becomes the leaf of the graph and switches recording on."""
@@ -70,15 +107,30 @@ class Propagation:
         torch.set_grad_enabled(True)
         return self._points[name]
 
-    def _witnessed(self, graph: Graph, image: Tensor) -> Mapping[str, Witness]:
-        met: dict[str, Witness] = {}
+    def _meet(self, graph: Graph, witness: Tensor, number: int) -> None:
+        """One witness of all images is walked once where its values can stand beside theirs."""
+        beside = witness.expand(number, -1, -1, -1)
+        met, logits = meet(graph, witness if graph.any_number else beside, self._is_ruled)
+        if len(logits) < number and any(one.shape[0] != 1 for at in met.values() for one in at.inputs):
+            met, logits = meet(graph, beside, self._is_ruled)
+        self._met.append(met)
+        self.witnessed.append(logits)
 
-        def step(site: Site, inputs: Sequence[Any]) -> Any:  # Any: see above
-            output = compute(site, inputs)
-            if self._rules[site.call.name] is not None:
-                met[site.call.name] = Witness(tuple(inputs), output)
-            return output
+    def _is_ruled(self, call: Call) -> bool:
+        return self._rules[call.name] is not None
 
-        with torch.no_grad():
-            walk(graph, image, step)
-        return met
+
+def meet(
+    graph: Graph, images: Tensor, wanted: Callable[[Call], bool] = lambda _: True
+) -> tuple[Mapping[str, Witness], Tensor]:
+    """What each wanted call meets when images go through the network, by its name; and the logits."""
+    met: dict[str, Witness] = {}
+
+    def step(site: Site, inputs: Sequence[Any]) -> Any:  # Any: some calls return several tensors
+        output = compute(site, inputs)
+        if wanted(site.call):
+            met[site.call.name] = Witness(tuple(inputs), output)
+        return output
+
+    with torch.no_grad():
+        return met, walk(graph, images, step)[graph.answer]

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
-from typing import Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from jobs.errors import NotExplainable, Problem
-from workers.graph import IMAGE, Graph, graph_of
+from workers.graph import IMAGE, Call, Graph, Site, compute, graph_of, walk
 from workers.graph.passages import Composite
 from workers.probe.heads import Head
 from workers.probe.layers import Layer
+from workers.probe.parts import Parts, PartStep
 from workers.probe.passes import Pair, Pass
-from workers.probe.propagation import Propagation
+from workers.probe.propagation import Meter, Propagated, Propagation
+from workers.probe.walks import Seed, Walk, WayBack
 
-Seed = Literal["one", "logit"]  # the relevance of the target at the start; all other logits have none
 Change = Callable[[Tensor, Tensor], Tensor]  # values (n, ...) and steps (s,) -> (n, s, ...)
 
 HEADS_PER_ROW = 16  # a head alone costs much less than a forward pass, so more of them go into one
@@ -59,6 +58,22 @@ class TracedRows:
             raise NotExplainable(message, problems=(Problem(field="layer", message=message),))
         return name
 
+    def read(self, names: Sequence[str], reading: Callable[[Call, Tensor], Tensor]) -> list[Tensor]:
+        """(S, ...) for each call what is noted of its output, in one forward walk that keeps no more."""
+        noted: dict[str, Tensor] = {}
+
+        def step(site: Site, inputs: Sequence[Any]) -> Any:  # Any: some calls return several tensors
+            output = compute(site, inputs)
+            if site.call.name in names:
+                noted[site.call.name] = reading(site.call, output)
+            return output
+
+        graph = self.graph()
+        self._checkpoint(0.0)
+        with torch.no_grad():
+            walk(graph, self._images, step)
+        return [noted[name] for name in names]
+
     def walk(
         self,
         composite: Composite,
@@ -66,15 +81,25 @@ class TracedRows:
         points: Iterable[str] = (IMAGE,),
         merged: bool = False,
         witnesses: Sequence[Tensor] = (),
+        meter: Meter | None = None,
     ) -> Walk:
         """One forward walk with a composite's rules, recorded from the first of some points on.
 
-        `witnesses` are other images, (1, C, H, W) or (S, C, H, W), that rules compare with.
+        `witnesses` are other images, (1, C, H, W) or (S, C, H, W), that rules compare with; `meter` says
+        what to note of the calls on the way back.
         """
         graph = self.graph(merged=merged)
         self._checkpoint(0.0)
-        propagation = Propagation(graph, composite, self._images, witnesses=witnesses, points=tuple(points))
+        propagation = Propagation(
+            graph, composite, self._images, witnesses=witnesses, points=tuple(points), meter=meter
+        )
         return Walk(propagation, self._places, self._checkpoint)
+
+    def way_back(self, make: Callable[[Graph, Tensor], Propagated], *, merged: bool = False) -> WayBack:
+        """The backward walks from what `make` computes of the graph and the S images."""
+        graph = self.graph(merged=merged)
+        self._checkpoint(0.0)
+        return WayBack(make(graph, self._images), self._places, self._checkpoint)
 
     def propagate(
         self,
@@ -107,69 +132,34 @@ class TracedRows:
         """
         head = Head(self._shared.network, self._images, layer.path, self.point(layer))
         result = self._images.new_zeros(len(self._places), count)
-        for image, steps in self._head_chunks(count):
-            logits = head.answers(change(head.values(image), steps)[0], image)
-            for row, (of, target) in enumerate(self._places):
-                if of == image:
-                    result[row, steps] = logits[:, target]
+        for image in range(len(self._images)):
+            for steps in self._chunks(image, count, HEADS_PER_ROW * self._chunk_rows):
+                changed = change(head.values(image), steps)[0]
+                self._collect(result, image, steps, head.answers(changed, image))
         return result
 
-    def _head_chunks(self, count: int) -> Iterator[tuple[int, Tensor]]:
-        size, total = HEADS_PER_ROW * self._chunk_rows, len(self._images) * count
+    def part_scores(self, step: PartStep, parts: Change, count: int, *, merged: bool = False) -> Tensor:
+        """(R, count): what `step`, call by call, makes of `count` parts of an image at each row's logit.
+
+        `parts(image, steps)` makes the parts `steps` (s,) of one image (1, C, H, W): (1, s, C, H, W).
+        """
+        graph = self.graph(merged=merged)
+        result = self._images.new_zeros(len(self._places), count)
         for image in range(len(self._images)):
-            for start in range(0, count, size):
-                self._checkpoint((image * count + start) / total)
-                yield image, torch.arange(start, min(start + size, count), device=self._images.device)
+            own = self._images[image : image + 1]
+            whole = Parts(graph, own, step)
+            for steps in self._chunks(image, count, self._chunk_rows):
+                self._collect(result, image, steps, whole.answers(parts(own, steps)[0]))
+        return result
 
+    def _collect(self, result: Tensor, image: int, steps: Tensor, logits: Tensor) -> None:
+        """Puts what steps of an image gave, (s, K), where the rows of that image want it."""
+        for row, (of, target) in enumerate(self._places):
+            if of == image:
+                result[row, steps] = logits[:, target]
 
-class Walk:
-    """A forward walk over S images, and the backward walks of R rows that start from it."""
-
-    def __init__(
-        self, propagation: Propagation, places: Sequence[Pair], checkpoint: Callable[[float], None]
-    ) -> None:
-        self._propagation, self._places, self._checkpoint = propagation, list(places), checkpoint
-
-    @cached_property
-    def _image_of_row(self) -> list[int]:
-        return [image for image, _ in self._places]
-
-    @property
-    def logits(self) -> Tensor:
-        """(R, K), as the walk computed them."""
-        return self._propagation.logits.detach()[self._image_of_row]
-
-    def values(self, point: str) -> Tensor:
-        """(R, ...) what the network computed at a point."""
-        return self._propagation.values(point)[self._image_of_row]
-
-    def relevances(self, points: Sequence[str], *, seed: Seed | Tensor = "one") -> tuple[Tensor, ...]:
-        """(R, ...) at each of some points. A seed of (R, K) is the relevance of all logits of a row."""
-        found: list[dict[int, Tensor]] = [{} for _ in points]
-        for rows in _rows_by_round(self._places):
-            self._checkpoint(0.0)
-            seeds = torch.zeros_like(self._propagation.logits.detach())
-            for row in rows:
-                self._sow(seeds, row, seed)
-            for place, values in enumerate(self._propagation.backward(seeds, points)):
-                found[place].update({row: values[self._places[row][0]] for row in rows})
-        return tuple(torch.stack([one[row] for row in range(len(self._places))]) for one in found)
-
-    def _sow(self, seeds: Tensor, row: int, seed: Seed | Tensor) -> None:
-        image, target = self._places[row]
-        if isinstance(seed, Tensor):
-            seeds[image] = seed[row]
-        else:
-            seeds[image, target] = 1 if seed == "one" else self._propagation.logits.detach()[image, target]
-
-
-def _rows_by_round(places: Sequence[Pair]) -> list[list[int]]:
-    """Rows in as few lists as possible, each with any image at most once."""
-    rounds: list[list[int]] = []
-    taken: Counter[int] = Counter()
-    for row, (image, _) in enumerate(places):
-        if taken[image] == len(rounds):
-            rounds.append([])
-        rounds[taken[image]].append(row)
-        taken[image] += 1
-    return rounds
+    def _chunks(self, image: int, count: int, size: int) -> Iterator[Tensor]:
+        """The steps 0 to `count` of an image, `size` at a time."""
+        for start in range(0, count, size):
+            self._checkpoint((image * count + start) / (len(self._images) * count))
+            yield torch.arange(start, min(start + size, count), device=self._images.device)

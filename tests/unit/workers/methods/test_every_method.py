@@ -31,8 +31,10 @@ CHEAP: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
     "score-cam": {"channels": 6},
     "smoothgrad": {"samples": 6},
 }
+WITHOUT_ATTENTION = frozenset(SUBJECTS) - {"vision-transformer"}  # or with attention in windows
 # Networks that a method refuses with a reason; if it no longer does, its line must go.
 REFUSED: Mapping[str, frozenset[str]] = {
+    "attention-rollout": WITHOUT_ATTENTION,
     "cam": frozenset({"vgg", "vision-transformer", "reused-in-place", "concatenating"}),
     "contrastive-excitation-backprop": frozenset({"vision-transformer"}),
     "deconvnet": frozenset({"vision-transformer", "swin"}),
@@ -40,6 +42,8 @@ REFUSED: Mapping[str, frozenset[str]] = {
     "excitation-backprop": frozenset({"vision-transformer"}),
     "guided-backprop": frozenset({"vision-transformer", "swin"}),
     "guided-grad-cam": frozenset({"vision-transformer", "swin"}),
+    "transformer-lrp": WITHOUT_ATTENTION,
+    "transformer-relevance": WITHOUT_ATTENTION,
 }
 # Cosine with the float32 map that a half-precision network must reach, where 0.98 is too much to ask.
 LIKENESS: Mapping[str, float] = {"guided-ig": 0.9}  # rounding changes the order of the pixels on its way
