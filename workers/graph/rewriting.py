@@ -12,6 +12,7 @@ from torch.fx import Graph, Node
 
 from jobs.errors import NotExplainable
 from workers.graph.kinds import is_view, name_of, reads_the_shape_only
+from workers.graph.pools import leave_out_places
 
 aten = torch.ops.aten
 DROPOUTS = ("dropout", "dropout_", "feature_dropout", "alpha_dropout", "feature_alpha_dropout")
@@ -31,6 +32,7 @@ def rewrite(graph: Graph, images: Node) -> dict[str, Node]:
     for node in _calls(graph):
         if name_of(node.target) in DROPOUTS:
             _leave_out_dropout(graph, node)
+    leave_out_places(graph)
     _work_on_copies(graph, images)
     for node in _calls(graph):
         if name_of(node.target) == "scaled_dot_product_attention":

@@ -23,6 +23,8 @@ from workers.tasks import recording_for
 
 # Parameters that make a method cheap here; the others run with their defaults.
 CHEAP: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
+    "contextual-decomposition": {"window": 16},
+    "deep-shap": {"samples": 2},
     "blur-ig": {"nodes": 4, "max_nodes": 8},
     "gradient-shap": {"samples": 6},
     "guided-ig": {"steps": 8},
@@ -36,10 +38,12 @@ WITHOUT_ATTENTION = frozenset(SUBJECTS) - {"vision-transformer"}  # or with atte
 REFUSED: Mapping[str, frozenset[str]] = {
     "attention-rollout": WITHOUT_ATTENTION,
     "cam": frozenset({"vgg", "vision-transformer", "reused-in-place", "concatenating"}),
+    "contextual-decomposition": frozenset({"vision-transformer", "swin"}),
     "contrastive-excitation-backprop": frozenset({"vision-transformer"}),
     "deconvnet": frozenset({"vision-transformer", "swin"}),
     "deep-taylor": frozenset({"vision-transformer", "swin"}),
     "excitation-backprop": frozenset({"vision-transformer"}),
+    "fullgrad": frozenset({"vision-transformer", "swin"}),
     "guided-backprop": frozenset({"vision-transformer", "swin"}),
     "guided-grad-cam": frozenset({"vision-transformer", "swin"}),
     "transformer-lrp": WITHOUT_ATTENTION,
