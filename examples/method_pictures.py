@@ -60,7 +60,7 @@ def _sheet(method: str, models: list[Model], scene: Scene) -> Image.Image:
         pictures.append(Image.new("RGB", (CELL, CELL), PAPER) if maps is None else _overlay(scene, maps))
         captions.append("refused" if maps is None else "")
     names = [model.card.id.removeprefix("phantom-") for model in models]
-    return contact_sheet(["image", *names], [Row([method], pictures, captions)])
+    return contact_sheet(["image", *names], [Row(method.replace("-", "-\n").split("\n"), pictures, captions)])
 
 
 def _map(method: str, model: Model, scene: Scene) -> NDArray[np.float32] | None:
@@ -82,26 +82,29 @@ def _overlay(scene: Scene, values: NDArray[np.float32]) -> Image.Image:
 
 def _small_png(sheet: Image.Image) -> bytes:
     """With a palette of greys and the sheet's own colours: as many of each as the size allows."""
+    pixels = np.asarray(sheet)
+    shades, place = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True)
     for greys, colours in PALETTES:
-        buffer = io.BytesIO()
-        sheet.quantize(palette=_palette(sheet, greys, colours), dither=Image.Dither.NONE).save(
-            buffer, "PNG", optimize=True
-        )
+        palette = _palette(pixels, greys, colours)
+        apart = np.square(shades[:, None].astype(np.int32) - palette).sum(axis=2)
+        indices = apart.argmin(axis=1).astype(np.uint8)[place].reshape(pixels.shape[:2])
+        picture, buffer = Image.fromarray(indices), io.BytesIO()
+        picture.putpalette(palette.astype(np.uint8).tobytes())
+        picture.save(buffer, "PNG", optimize=True)
         if buffer.tell() <= MAX_BYTES:
             break
     return buffer.getvalue()
 
 
-def _palette(sheet: Image.Image, greys: int, colours: int) -> Image.Image:
-    pixels = np.asarray(sheet)
+def _palette(pixels: NDArray[np.uint8], greys: int, colours: int) -> NDArray[np.int32]:
+    """(greys + colours at most, 3)."""
+    own: list[int] = []
     coloured = pixels[np.ptp(pixels, axis=2) > GREYISH]
-    entries = [round(255 * level / (greys - 1)) for level in range(greys) for _ in "rgb"]
     if len(coloured):
-        own = Image.fromarray(coloured[None]).quantize(colours, method=Image.Quantize.MEDIANCUT)
-        entries += own.getpalette() or []
-    palette = Image.new("P", (1, 1))
-    palette.putpalette(entries[: 3 * (greys + colours)])
-    return palette
+        chosen = Image.fromarray(coloured[None]).quantize(colours, method=Image.Quantize.MEDIANCUT)
+        own = (chosen.getpalette() or [])[: 3 * colours]
+    levels = np.linspace(0, 255, greys).round().repeat(3)
+    return np.concatenate([levels, own]).astype(np.int32).reshape(-1, 3)
 
 
 if __name__ == "__main__":
