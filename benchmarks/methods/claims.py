@@ -65,7 +65,7 @@ def in_gradients(
     laps = race({"ours": partial(explain, subject, asked), "gradient": partial(gradient, subject)})
     ours, plain = laps["ours"].seconds, laps["gradient"].seconds
     return Figure(
-        name=f"{subject.name}, {method}, in gradients",
+        name=f"{subject.name}, {method}{_in_words(params)}, in gradients",
         ours=f"{1000 * ours:.1f} ms",
         peer=f"torch, forward and gradient of the input {1000 * plain:.1f} ms",
         value=ours / plain,
@@ -73,6 +73,10 @@ def in_gradients(
         unit=" gradients",
         lower_is_better=True,
     )
+
+
+def _in_words(params: Mapping[str, Any]) -> str:  # Any: parameters of methods
+    return f" ({', '.join(f'{name}={value}' for name, value in params.items())})" if params else ""
 
 
 def gradient(subject: Subject) -> Tensor:

@@ -11,9 +11,10 @@ from benchmarks.methods import grad_cam_side as grad_cam
 from benchmarks.methods import zennit_side as zennit
 from benchmarks.methods.peers import Peer
 
-NODES = 16
-SAMPLES = 16
+NODES = 8
+SAMPLES = 8
 NOISE = 0.01
+WINDOW = {"window": 64, "stride": 40}
 REFERENCES = 4
 FINE = {"resnet18": "layer1", "mobilenet_v2": "features.3"}  # with a grid of 56 x 56
 POOLS = "where windows of a max-pool overlap it shares out otherwise"
@@ -54,8 +55,8 @@ def _gradients() -> list[Contest]:
             (captum.gradient_shap(SAMPLES),),
             {"samples": SAMPLES, "baselines": 1, "noise": 0},
         ),
-        Contest("blur-ig"),
-        Contest("guided-ig"),
+        Contest("blur-ig", params=nodes),
+        Contest("guided-ig", params={"steps": NODES}),
         Contest("fullgrad", (grad_cam.full_grad(),)),
     ]
 
@@ -93,9 +94,9 @@ def _backward_rules(network: str) -> list[Contest]:
         Contest("deep-shap", (captum.deep_shap(REFERENCES, NOISE),), {"samples": REFERENCES, "noise": NOISE}),
         Contest("excitation-backprop", (zennit.excitation_backprop(),)),
         Contest("contrastive-excitation-backprop"),
-        Contest("contextual-decomposition"),
+        Contest("contextual-decomposition", params=WINDOW),
     ]
 
 
 def _perturbations() -> list[Contest]:
-    return [Contest("occlusion", (captum.occlusion(64, 40),), {"window": 64, "stride": 40})]
+    return [Contest("occlusion", (captum.occlusion(**WINDOW),), WINDOW)]

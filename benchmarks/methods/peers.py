@@ -17,8 +17,8 @@ Run = Callable[[], Tensor]
 class Peer:
     """`prepare` makes, outside the timing, the call that is timed; its result is (N, H, W).
 
-    `tolerance` bounds the largest difference of the maps, each scaled to 0..1; None where the results
-    differ by design, and `note` says by what.
+    The correlation of any two maps is at least 1 - `tolerance`, which rounding at the kinks of a network
+    allows; `tolerance` is None where the results differ by design, and `note` says by what.
     """
 
     library: str
@@ -27,22 +27,12 @@ class Peer:
     note: str = ""
 
 
-def difference(found: Tensor, expected: Tensor) -> float:
-    """The largest difference of two batches of maps, each map scaled to 0..1."""
-    return float((_scaled(found) - _scaled(expected)).abs().max())
-
-
-def likeness(found: Tensor, expected: Tensor) -> float:
-    """The mean correlation of the maps."""
-    return float(torch.cosine_similarity(_centred(found), _centred(expected)).mean())
+def likeness(found: Tensor, expected: Tensor) -> tuple[float, float]:
+    """The least and the mean correlation of the maps."""
+    each = torch.cosine_similarity(_centred(found), _centred(expected))
+    return float(each.min()), float(each.mean())
 
 
 def _centred(maps: Tensor) -> Tensor:
     flat = maps.detach().cpu().double().flatten(1)
     return flat - flat.mean(1, keepdim=True)
-
-
-def _scaled(maps: Tensor) -> Tensor:
-    maps = maps.detach().cpu().double()
-    low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
-    return (maps - low) / (high - low).clamp_min(1e-300)

@@ -15,7 +15,7 @@ from benchmarks.methods.clock import Lap, race
 from benchmarks.methods.contests import Contest, contests
 from benchmarks.methods.networks import DEVICE, Subject, subjects, transformer
 from benchmarks.methods.ours import ask, explain
-from benchmarks.methods.peers import Peer, difference, likeness
+from benchmarks.methods.peers import Peer, likeness
 from workers.methods import METHODS
 
 THREADS = 2
@@ -83,9 +83,8 @@ def _where(contest: Contest) -> str:
 
 def _agreement(laps: Mapping[str, Lap], peer: Peer) -> tuple[bool, str]:
     """Whether the maps are as like as they should be, and in words how like they are."""
-    found, expected = laps[OURS].result, laps[peer.library].result
+    least, mean = likeness(laps[OURS].result, laps[peer.library].result)
     if peer.tolerance is None:
-        return True, f"{peer.note}; correlation {likeness(found, expected):.2f}"
-    apart = difference(found, expected)
-    agreed = apart <= peer.tolerance
-    return agreed, f"maps within {apart:.0e}" if agreed else f"ANOTHER MAP, {apart:.0e} apart"
+        return True, f"{peer.note}; correlation {mean:.2f}"
+    agreed = least >= 1 - peer.tolerance
+    return agreed, f"{'the same' if agreed else 'ANOTHER'} map, correlation {least:.5f}"
