@@ -14,12 +14,23 @@ from tests.e2e.scenes import nodule, png
 
 METHODS = [card.name for card in load_catalogue().methods]
 MODELS = ["phantom-resnet", "phantom-vgg", "phantom-vit"]
+ON_ATTENTION = ("attention-rollout", "transformer-relevance", "transformer-lrp")
 REFUSED = {
-    ("phantom-vit", method)
-    for method in (
-        *("cam", "guided-grad-cam", "deconvnet", "guided-backprop"),
-        *("deep-taylor", "excitation-backprop", "contrastive-excitation-backprop"),
-    )
+    *((model, method) for model in ("phantom-resnet", "phantom-vgg") for method in ON_ATTENTION),
+    *(
+        ("phantom-vit", method)
+        for method in (
+            *(
+                "cam",
+                "guided-grad-cam",
+                "deconvnet",
+                "guided-backprop",
+                "fullgrad",
+                "contextual-decomposition",
+            ),
+            *("deep-taylor", "excitation-backprop", "contrastive-excitation-backprop"),
+        )
+    ),
 }
 ANSWERED = [(model, method) for model in MODELS for method in METHODS if (model, method) not in REFUSED]
 

@@ -36,7 +36,9 @@ class _Traced:
 
 
 _lock = Lock()
-_kept: WeakKeyDictionary[nn.Module, tuple[Stamp, dict[Subject, _Traced]]] = WeakKeyDictionary()
+_kept: WeakKeyDictionary[nn.Module, tuple[Stamp, dict[Subject, _Traced | NotExplainable]]] = (
+    WeakKeyDictionary()
+)
 
 
 def graph_of(network: nn.Module, like: Tensor, *, merged: bool = False) -> Graph:
@@ -50,27 +52,40 @@ def graph_of(network: nn.Module, like: Tensor, *, merged: bool = False) -> Graph
         if network not in _kept or _kept[network][0] != stamp:
             _kept[network] = (stamp, {})
         traced = _find_or_trace(_kept[network][1], network, like)
+        if isinstance(traced, NotExplainable):
+            raise NotExplainable(traced.detail)
         return traced.merged if merged else traced.plain
 
 
-def _find_or_trace(known: dict[Subject, _Traced], network: nn.Module, like: Tensor) -> _Traced:
+def _find_or_trace(
+    known: dict[Subject, _Traced | NotExplainable], network: nn.Module, like: Tensor
+) -> _Traced | NotExplainable:
+    """What is known of images like these; a network that cannot be traced is tried once."""
     kind = (tuple(like.shape[1:]), like.dtype, like.device)
     for size in (None, len(like)):
         if (*kind, size) in known:
             return known[(*kind, size)]
-    graph = _trace(network, like, max(2, len(like)))
-    if not graph.any_number and len(like) == 1:
-        graph = _trace(network, like, 1)
+    try:
+        graph = _trace(network, like, max(2, len(like)))
+        if not graph.any_number and len(like) == 1:
+            graph = _trace(network, like, 1)
+    except NotExplainable as error:
+        return known.setdefault((*kind, len(like)), NotExplainable(error.detail))
     return known.setdefault((*kind, None if graph.any_number else len(like)), _Traced(graph))
 
 
 def _stamp(network: nn.Module) -> Stamp:
-    """Changes when a weight is written or replaced, or a module by one of another class."""
+    """Changes when a weight is written or replaced, a module by another, or a plain attribute of one."""
     weights = (
         (id(one), 0 if one.is_inference() else one._version, one.data_ptr())
         for one in (*network.parameters(), *network.buffers())
     )
-    return (*weights, *((id(one), type(one)) for one in network.modules()))
+    modules = ((id(one), type(one), *filter(_is_plain, vars(one).values())) for one in network.modules())
+    return (*weights, *modules)
+
+
+def _is_plain(attribute: object) -> bool:
+    return isinstance(attribute, bool | int | float | str)
 
 
 def _trace(network: nn.Module, like: Tensor, number: int) -> Graph:

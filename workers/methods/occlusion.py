@@ -39,8 +39,8 @@ def explain(probe: Probe, params: OcclusionParams) -> Relevance:
         return torch.where(covered, baselines[chosen, None], images[chosen, None])
 
     occluded = probe.scores(cover, len(windows), output=params.output)
-    whole = probe.target_probabilities if params.output == "probability" else probe.target_logits
-    return Relevance(maps=windows.average(whole.unsqueeze(1) - occluded), native_grid=windows.grid)
+    whole = probe.scores(lambda chosen, _: images[chosen, None], 1, output=params.output)
+    return Relevance(maps=windows.average(whole - occluded), native_grid=windows.grid)
 
 
 METHOD = Method(

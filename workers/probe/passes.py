@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from jobs.errors import NotExplainable
+from workers.graph import Graph, graph_of, walk
 from workers.probe.headroom import gradients_of
 from workers.probe.hooks import watching
 from workers.probe.layers import Layer, Layers, layers_of
@@ -103,12 +104,31 @@ class Pass:
         return gradients if layer is None else layer.layout.to_maps(gradients)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(n, K) of any inputs (n, C, H, W), in the network's own dtype; recorded if grad mode is on."""
-        logits = self.network(inputs.to(self._inputs.dtype))
+        """(n, K) of any inputs (n, C, H, W), in the network's own dtype; recorded if grad mode is on.
+
+        A network that can be traced is walked call by call, with its batch norms merged and channels last in
+        memory: the same answer but for rounding, in down to half the time.
+        """
+        return self._answer(inputs, self._graph)
+
+    def _answer(self, inputs: Tensor, graph: Graph | None) -> Tensor:
+        inputs = inputs.to(self._inputs.dtype)
+        logits = self.network(inputs) if graph is None else walk(graph, channels_last(inputs))[graph.answer]
         if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(inputs):
             found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise NotExplainable(f"the network must return logits of shape (N, classes), it returned {found}")
         return logits
+
+    @cached_property
+    def _graph(self) -> Graph | None:
+        """None where the network has to be run itself."""
+        if self._inputs.dtype != self.images.dtype:
+            return None  # merged weights would lose half of what half precision has
+        try:
+            graph = graph_of(self.network, self._inputs, merged=True)
+        except NotExplainable:
+            return None
+        return graph if graph.any_number else None
 
     @cached_property
     def _recorded_logits(self) -> Tensor:
@@ -123,7 +143,7 @@ class Pass:
             if recording.input_gradients:
                 self._points[INPUT] = inputs = inputs.clone().requires_grad_()
                 inputs = inputs.clone()  # a first layer that works in place must not touch the leaf
-            return self.forward(inputs)
+            return self._answer(inputs, None)
 
     def _record(self, path: str, output: object) -> Tensor | None:
         """Keeps the output and hands on a copy, which later layers may change in place.
@@ -180,6 +200,12 @@ class Pass:
 def working_dtype(dtype: torch.dtype) -> torch.dtype:
     """The dtype in which results are added up: float32, or float64 for a float64 network."""
     return torch.promote_types(dtype, torch.float32)
+
+
+def channels_last(images: Tensor) -> Tensor:
+    """The same images (N, C, H, W) with the memory layout in which a CPU convolves fastest."""
+    on_cpu = images.device.type == "cpu" and images.dim() == 4
+    return images.contiguous(memory_format=torch.channels_last) if on_cpu else images
 
 
 def _rounds(pairs: Sequence[Pair]) -> list[list[Pair]]:

@@ -26,6 +26,12 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture(autouse=True)
+def _same_noise() -> None:
+    """Tests run in any order, and each draws the same numbers every time."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     root: Path = tmp_path_factory.mktemp("models")

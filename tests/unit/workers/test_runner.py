@@ -302,7 +302,7 @@ def test_an_answer_that_is_not_finite_is_not_explained(
 def test_a_pass_that_breaks_fails_its_jobs_and_says_so(
     runner: Runner, ask: Callable[..., tuple[Job, bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Pass, "forward", lambda *_: 1 / 0)
+    monkeypatch.setattr(Pass, "_answer", lambda *_: 1 / 0)
 
     answers = run(runner, [ask(0), ask(0, "grad-cam", layer="nowhere"), ask(1)])
 

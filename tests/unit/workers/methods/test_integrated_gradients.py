@@ -44,7 +44,7 @@ def test_on_a_linear_model_it_is_weight_times_difference_to_the_baseline() -> No
 
 @pytest.mark.parametrize("make", [resnet18, squeezenet])
 def test_it_agrees_with_captum_at_equal_nodes(make: type[nn.Module]) -> None:
-    network, images = make(), torch.randn(2, 3, 64, 64)
+    network, images = make().double(), torch.randn(2, 3, 64, 64, dtype=torch.float64)
     expected = (
         IntegratedGradients(network)
         .attribute(images, target=torch.tensor(TARGETS), n_steps=24, method="gausslegendre")

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import workers
+from tests.unit.workers.forwards import count_forwards
 from tests.unit.workers.methods.readings import enlarged, read
 from tests.unit.workers.networks import Pooled, seeded
 from workers.methods.score_cam import METHOD, ScoreCamParams
@@ -37,7 +38,7 @@ def test_it_is_a_loop_over_masked_images(output: str, baseline: str) -> None:
     torch.testing.assert_close(maps, enlarged(expected.relu(), images))
 
 
-def test_constant_feature_maps_are_worth_nothing_and_cost_nothing() -> None:
+def test_constant_feature_maps_are_worth_nothing_and_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     network, images = seeded(Pooled), torch.rand(2, 3, 12, 20)
     assert isinstance(network, Pooled)
     convolution = network.features[0]
@@ -53,7 +54,7 @@ def test_constant_feature_maps_are_worth_nothing_and_cost_nothing() -> None:
             for image, feature, target in zip(images, features, TARGETS, strict=True)
         ]
     ).view(2, *features.shape[2:])
-    forwards = count_forwards(network)
+    forwards = count_forwards(monkeypatch)
 
     maps = workers.explain(network, images, TARGETS, "score-cam", relu=False)
 
@@ -61,12 +62,12 @@ def test_constant_feature_maps_are_worth_nothing_and_cost_nothing() -> None:
     assert sum(forwards[-2:]) == 2 * 3 + 2  # three feature maps and one baseline for each image
 
 
-def test_every_target_is_read_from_the_same_forwards() -> None:
+def test_every_target_is_read_from_the_same_forwards(monkeypatch: pytest.MonkeyPatch) -> None:
     network, images = seeded(Pooled), torch.rand(2, 3, 12, 20)
     layer = Pass(network, images).layer(None)
     shared = Pass(network, images, Recording((layer,)))
     assert shared.logits.isfinite().all()
-    forwards = count_forwards(network)
+    forwards = count_forwards(monkeypatch)
     rows = [(image, target) for image in range(2) for target in range(10)]
 
     relevance = METHOD.explain(Probe(shared, *map(list, zip(*rows, strict=True))), ScoreCamParams())
@@ -90,17 +91,6 @@ def test_fewer_channels_are_those_whose_values_differ_most() -> None:
     maps = workers.explain(network, images, 4, "score-cam", channels=2, relu=False)
 
     torch.testing.assert_close(maps, enlarged(expected, images))
-
-
-def count_forwards(network: nn.Module) -> list[int]:
-    """Grows by the size of the batch with every forward of the network."""
-    sizes: list[int] = []
-
-    def count(_module: nn.Module, inputs: tuple[Tensor, ...], _output: Tensor) -> None:
-        sizes.append(len(inputs[0]))
-
-    network.register_forward_hook(count)
-    return sizes
 
 
 def weights(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from tests.unit.workers.forwards import count_forwards
 from tests.unit.workers.networks import SUBJECTS, Smooth, resnet18, seeded
 from workers.methods import METHODS
 from workers.methods.integrated_gradients import IntegratedGradientsParams
@@ -13,17 +15,12 @@ from workers.probe.passes import Pass, Recording
 from workers.probe.paths import rises
 
 
-def count_forwards(network: nn.Module) -> list[int]:
-    """Grows by the batch size of every forward."""
-    sizes: list[int] = []
-    network.register_forward_hook(lambda _module, inputs, _output: sizes.append(len(inputs[0])))
-    return sizes
-
-
-def test_a_start_that_all_images_share_is_passed_through_the_network_once() -> None:
+def test_a_start_that_all_images_share_is_passed_through_the_network_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     network, images = seeded(Smooth), torch.rand(3, 3, 8, 8)
     probe = Probe(Pass(network, images), [0, 1, 2, 2], [4, 5, 6, 7])
-    sizes = count_forwards(network)
+    sizes = count_forwards(monkeypatch)
 
     shared = rises(probe, torch.zeros_like(images))
     assert sizes == [1, 3]  # the start; the images themselves
@@ -37,10 +34,10 @@ def test_a_start_that_all_images_share_is_passed_through_the_network_once() -> N
     torch.testing.assert_close(own[2:], expected[2:] - half[0, [6, 7]])
 
 
-def test_walking_again_with_more_nodes_costs_gradients_alone() -> None:
+def test_walking_again_with_more_nodes_costs_gradients_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     network, images = seeded(Smooth), torch.rand(2, 3, 8, 8)
     probe = Probe(Pass(network, images), [0, 1], [4, 5])
-    sizes = count_forwards(network)
+    sizes = count_forwards(monkeypatch)
 
     params = IntegratedGradientsParams(nodes=2, max_nodes=8, tolerance=1e-30)
     METHODS["integrated-gradients"].explain(probe, params)
@@ -82,11 +79,13 @@ def test_an_image_has_the_noise_of_its_rows() -> None:
         assert torch.equal(of_images[int(probe.image_of_row[row])], drawn(probe.generator(row)))
 
 
-def test_gradients_that_nobody_foresaw_are_right_and_cost_one_more_forward() -> None:
+def test_gradients_that_nobody_foresaw_are_right_and_cost_one_more_forward(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     network, images = resnet18(), torch.randn(2, 3, 48, 64)
     layer = Pass(network, images).layer("layer3")
     recording = Recording((layer,), layer_gradients=True, input_gradients=True)
-    sizes = count_forwards(network)
+    sizes = count_forwards(monkeypatch)
     shared = Pass(network, images, recording)
     shared.expect([(0, 4), (1, 5)])
 

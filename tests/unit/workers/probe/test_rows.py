@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from jobs.errors import NotExplainable
+from tests.unit.workers.forwards import count_forwards
 from tests.unit.workers.networks import CLASSES, SUBJECTS, ReusedInPlace, resnet18, seeded, vision_transformer
 from workers.probe import Interrupted, Probe
 from workers.probe.passes import Pass, Recording
@@ -25,22 +26,13 @@ def recorded(network: nn.Module, images: Tensor, layer: str | None = None, *, in
     return Pass(network, images, Recording((found,), layer_gradients=True, input_gradients=inputs))
 
 
-def count_forwards(network: nn.Module) -> list[int]:
-    """Grows by the batch size of every forward."""
-    sizes: list[int] = []
-
-    def count(_module: nn.Module, inputs: tuple[Tensor], _output: Tensor) -> None:
-        sizes.append(len(inputs[0]))
-
-    network.register_forward_hook(count)
-    return sizes
-
-
-def test_ten_targets_three_layers_and_the_input_share_one_forward(images: Tensor) -> None:
+def test_ten_targets_three_layers_and_the_input_share_one_forward(
+    images: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     network = resnet18()
     trial = Pass(network, images)
     layers = tuple(trial.layer(name) for name in ("layer2", "layer3", "layer4"))
-    sizes = count_forwards(network)
+    sizes = count_forwards(monkeypatch)
     shared = Pass(network, images, Recording(layers, layer_gradients=True, input_gradients=True))
     probe = Probe(shared, [0] * 10 + [2], [*range(10), 4])
 
@@ -105,7 +97,7 @@ def test_gradients_too_large_for_the_headroom_are_taken_again_without_it() -> No
 
 @pytest.mark.parametrize("name", ["layer1.0.bn1", "layer3", "layer4"])
 def test_activations_and_gradients_are_those_of_plain_autograd(name: str, images: Tensor) -> None:
-    network = resnet18()
+    network, images = resnet18().double(), images.double()
     kept: list[Tensor] = []
 
     def keep(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
@@ -187,10 +179,12 @@ def test_a_network_without_one_row_of_logits_for_each_image_is_refused(
 
 
 @pytest.mark.parametrize("chunk_rows", [1, 4, 7, 1000])
-def test_scores_do_not_depend_on_how_the_work_is_cut(chunk_rows: int, images: Tensor) -> None:
+def test_scores_do_not_depend_on_how_the_work_is_cut(
+    chunk_rows: int, images: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     network = resnet18()
     probe = Probe(Pass(network, images), [0, 2, 0], [1, 1, 6], chunk_rows=chunk_rows)
-    sizes = count_forwards(network)
+    sizes = count_forwards(monkeypatch)
 
     scores = probe.scores(dimmed(probe), 5)
 
@@ -214,11 +208,11 @@ def test_scores_can_be_probabilities(images: Tensor) -> None:
 
 @pytest.mark.parametrize("chunk_rows", [1, 4, 1000])
 def test_path_gradients_come_in_order_and_targets_share_their_forwards(
-    chunk_rows: int, images: Tensor
+    chunk_rows: int, images: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = resnet18()
     probe = Probe(Pass(network, images), [0, 2, 0], [1, 1, 6], chunk_rows=chunk_rows)
-    sizes = count_forwards(network)
+    sizes = count_forwards(monkeypatch)
     found = torch.zeros(3, 5, 3, 48, 64)
     visited: list[list[int]] = [[], [], []]
 
@@ -243,9 +237,11 @@ def test_between_chunks_the_checkpoint_sees_the_share_that_is_done(images: Tenso
     assert shares == [0.0, 0.25, 0.5, 0.75]
 
 
-def test_an_interruption_between_chunks_stops_the_work(images: Tensor) -> None:
+def test_an_interruption_between_chunks_stops_the_work(
+    images: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     network = resnet18()
-    sizes = count_forwards(network)
+    sizes = count_forwards(monkeypatch)
 
     def stop_at_half(share: float) -> None:
         if share >= 0.5:
@@ -258,10 +254,10 @@ def test_an_interruption_between_chunks_stops_the_work(images: Tensor) -> None:
     assert sizes == [1, 1]
 
 
-def test_rows_can_be_narrowed_and_keep_their_pass(images: Tensor) -> None:
+def test_rows_can_be_narrowed_and_keep_their_pass(images: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     network = resnet18()
     probe = Probe(recorded(network, images), [0, 2, 1, 2], [3, 4, 5, 6], seeds=[9, 8, 7, 6])
-    sizes = count_forwards(network)
+    sizes = count_forwards(monkeypatch)
 
     some = probe.rows(torch.tensor([3, 0]))
 
