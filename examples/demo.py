@@ -1,4 +1,4 @@
-"""Start the service, explain drawn radiographs with every method over HTTP, and draw what came back.
+"""Start the service, explain drawn radiographs with a method of each kind over HTTP, and draw what came back.
 
 Writes `demo/contact-sheet.png` (a row an image, a column a method), `demo/shortcut.png` (one image, an honest
 model and one that cheats) and every overlay.
@@ -26,6 +26,7 @@ from workers.phantom.scenes import LABELS, Scene, dilate, draw, matching_plate
 OUTPUT = Path("demo")
 MODEL = "phantom-resnet"
 SHORTCUT = "phantom-shortcut"
+METHODS = ("saliency", "integrated-gradients", "grad-cam", "guided-grad-cam", "lrp", "occlusion")
 SEEDS = {"nodule": 11, "spiculated-mass": 12, "calcifications": 13}
 DILATION = 4  # pixels around the truth that still count as inside: a map is not sharper than its grid
 WIDTH = 110  # of the tables, also where the output is no terminal
@@ -55,15 +56,14 @@ def main() -> None:
     console.print("Starting Redis, a worker and the API on a free port ...")
     with private_service() as address, httpx.Client(base_url=address, timeout=60, trust_env=False) as client:
         console.print(f"Rationale answers on {address}")
-        methods = [card["name"] for card in _json(client.get("/api/v1/methods"))["methods"]]
         scenes = {label: draw(seed, finding=label) for label, seed in SEEDS.items()}
         answers = {
             (label, method): explain(client, scenes[label], MODEL, method)
             for label in track(scenes, "Explaining", console=console, transient=True)
-            for method in methods
+            for method in METHODS
         }
         console.print(_table(scenes, answers))
-        _sheet(scenes, methods, answers).save(OUTPUT / "contact-sheet.png")
+        _sheet(scenes, answers).save(OUTPUT / "contact-sheet.png")
         _shortcut_story(client, console)
     console.print(f"Pictures: {OUTPUT}/contact-sheet.png, {OUTPUT}/shortcut.png and {len(answers)} overlays")
 
@@ -114,12 +114,10 @@ def _table(scenes: dict[str, Scene], answers: dict[tuple[str, str], Explained]) 
     return table
 
 
-def _sheet(
-    scenes: dict[str, Scene], methods: list[str], answers: dict[tuple[str, str], Explained]
-) -> Image.Image:
+def _sheet(scenes: dict[str, Scene], answers: dict[tuple[str, str], Explained]) -> Image.Image:
     rows = []
     for label, scene in scenes.items():
-        drawn = [answers[label, method] for method in methods]
+        drawn = [answers[label, method] for method in METHODS]
         captions = [f"{lift(answer.relevance, scene.finding):.1f}x on the finding" for answer in drawn]
         found = drawn[0].target
         rows.append(
@@ -129,7 +127,7 @@ def _sheet(
                 captions=["", "", *captions],
             )
         )
-    return contact_sheet(["image", "truth", *methods], rows)
+    return contact_sheet(["image", "truth", *METHODS], rows)
 
 
 def _shortcut_story(client: httpx.Client, console: Console) -> None:
