@@ -63,6 +63,7 @@ def _compare(subject: Subject, contest: Contest) -> Figure:
     laps = race(sides)
     fastest = min(contest.peers, key=lambda peer: laps[peer.library].seconds)
     same = [_agreement(laps, peer) for peer in contest.peers]
+    agreed = all(agreed for agreed, _ in same)
     ratio = laps[OURS].seconds / laps[fastest.library].seconds
     return Figure(
         name=f"{subject.name}, {contest.method}{_where(contest)}, batch of {len(subject.images)}",
@@ -71,9 +72,9 @@ def _compare(subject: Subject, contest: Contest) -> Figure:
             f"{peer.library} {1000 * laps[peer.library].seconds:.1f} ms ({words})"
             for peer, (_, words) in zip(contest.peers, same, strict=True)
         ),
-        value=ratio if all(agreed for agreed, _ in same) else float("inf"),
-        goal=contest.goal,
-        lower_is_better=True,
+        value=(1 / ratio if contest.times else ratio) if agreed else float("nan"),  # which reaches no goal
+        goal=contest.times or contest.goal,
+        lower_is_better=contest.times is None,
     )
 
 
