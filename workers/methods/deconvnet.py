@@ -7,7 +7,7 @@ from pydantic import Field
 from jobs.catalogue import Family, Need
 from workers.declare import Method, Params, Relevance
 from workers.probe import Probe
-from workers.rules.rectifiers import RectifierRules, require_rectifiers
+from workers.rules.rectifiers import drawn_back
 
 
 class DeconvnetParams(Params):
@@ -22,8 +22,7 @@ def explain(probe: Probe, params: DeconvnetParams) -> Relevance:
     R^l = (R^(l+1) > 0) R^(l+1) at every rectifier (section 2.1), the gradient elsewhere.
     Zeiler, Fergus: Visualizing and Understanding Convolutional Networks, 2013, arXiv:1311.2901.
     """
-    relevance = probe.traced.propagate(RectifierRules("deconvnet"), merged=True)
-    require_rectifiers(probe.traced.graph(merged=True))
+    relevance = drawn_back(probe, "deconvnet")
     maps = (relevance.abs() if params.absolute else relevance).sum(dim=1)
     return Relevance(maps=maps, native_grid=probe.input_size)
 

@@ -8,11 +8,10 @@ from pydantic import Field
 
 from jobs.catalogue import Family, Need
 from workers.declare import Method, Params, Relevance
-from workers.graph import IMAGE
 from workers.probe import Probe
+from workers.rules.shares import share_out
 from workers.rules.taylor import TaylorRules
 from workers.tensors.baselines import black_and_white
-from workers.tensors.gaps import relative_gaps
 
 
 class DeepTaylorParams(Params):
@@ -34,14 +33,7 @@ def explain(probe: Probe, params: DeepTaylorParams) -> Relevance:
     arXiv:1512.02479.
     """
     witnesses = black_and_white(probe) if params.first == "z-box" else ()
-    walk = probe.traced.walk(TaylorRules(params.first), merged=True, witnesses=witnesses)
-    (relevance,) = walk.relevances((IMAGE,), seed="logit")
-    scores = walk.logits.gather(1, probe.targets[:, None])[:, 0]
-    return Relevance(
-        maps=relevance.sum(dim=1),
-        native_grid=probe.input_size,
-        gaps=relative_gaps(relevance.sum((1, 2, 3)), scores),
-    )
+    return share_out(probe, TaylorRules(params.first), witnesses)
 
 
 METHOD = Method(

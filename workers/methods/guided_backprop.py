@@ -7,7 +7,7 @@ from pydantic import Field
 from jobs.catalogue import Family, Need
 from workers.declare import Method, Params, Relevance
 from workers.probe import Probe
-from workers.rules.rectifiers import RectifierRules, require_rectifiers
+from workers.rules.rectifiers import drawn_back
 
 
 class GuidedBackpropParams(Params):
@@ -22,8 +22,7 @@ def explain(probe: Probe, params: GuidedBackpropParams) -> Relevance:
     R^l = (f^l > 0) (R^(l+1) > 0) R^(l+1) at every rectifier (section 3.4), the gradient elsewhere.
     Springenberg et al.: Striving for Simplicity, 2014, arXiv:1412.6806.
     """
-    relevance = probe.traced.propagate(RectifierRules("guided"), merged=True)
-    require_rectifiers(probe.traced.graph(merged=True))
+    relevance = drawn_back(probe, "guided")
     maps = (relevance.abs() if params.absolute else relevance).sum(dim=1)
     return Relevance(maps=maps, native_grid=probe.input_size)
 

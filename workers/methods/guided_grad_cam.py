@@ -7,7 +7,7 @@ from dataclasses import replace
 from jobs.catalogue import Family, Need
 from workers.declare import Method, Relevance
 from workers.probe import Probe
-from workers.rules.rectifiers import RectifierRules, require_rectifiers
+from workers.rules.rectifiers import drawn_back
 from workers.tensors.activation_maps import CamParams, finish, weigh
 
 
@@ -18,12 +18,11 @@ def explain(probe: Probe, params: CamParams) -> Relevance:
     map = L * R, pixel by pixel                                                       (section 3.2)
     Selvaraju et al.: Grad-CAM, 2017, arXiv:1610.02391.
     """
-    require_rectifiers(probe.traced.graph(merged=True))
     layer = probe.layer(params.layer)
     alphas = probe.gradients(layer).mean(dim=(2, 3))  # eq. 1
     cams = weigh(alphas, probe.activations(layer))  # eq. 2
     coarse = finish(cams, layer=layer.path, size=probe.input_size, relu=params.relu)
-    fine = probe.traced.propagate(RectifierRules("guided"), merged=True).sum(dim=1)
+    fine = drawn_back(probe, "guided").sum(dim=1)
     return replace(coarse, maps=coarse.maps * fine)
 
 

@@ -6,11 +6,10 @@ from pydantic import Field
 
 from jobs.catalogue import Family, Need
 from workers.declare import Method, Params, Relevance
-from workers.graph import IMAGE
 from workers.probe import Probe
 from workers.rules.composites import Name, composite
+from workers.rules.shares import share_out
 from workers.tensors.baselines import black_and_white
-from workers.tensors.gaps import relative_gaps
 
 
 class LrpParams(Params):
@@ -39,14 +38,7 @@ def explain(probe: Probe, params: LrpParams) -> Relevance:
     """
     rules = composite(params.composite, epsilon=params.epsilon, gamma=params.gamma)
     witnesses = black_and_white(probe) if rules.needs_a_box else ()
-    walk = probe.traced.walk(rules, merged=True, witnesses=witnesses)
-    (relevance,) = walk.relevances((IMAGE,), seed="logit")
-    scores = walk.logits.gather(1, probe.targets[:, None])[:, 0]
-    return Relevance(
-        maps=relevance.sum(dim=1),
-        native_grid=probe.input_size,
-        gaps=relative_gaps(relevance.sum((1, 2, 3)), scores),
-    )
+    return share_out(probe, rules, witnesses)
 
 
 METHOD = Method(

@@ -10,23 +10,35 @@ import torch
 from torch import Tensor
 
 from jobs.errors import NotExplainable
-from workers.graph import Call, Graph, Kind
+from workers.graph import Call, Kind
 from workers.graph.kinds import is_bounded
 from workers.graph.passages import Passage, Rule
+from workers.probe import Probe
 
 aten = torch.ops.aten
+
+
+Way = Literal["guided", "deconvnet"]
+
+
+def drawn_back(probe: Probe, way: Way) -> Tensor:
+    """(R, C, H, W): the target drawn back to the image; a network without a rectifier is refused."""
+    relevance = probe.traced.propagate(RectifierRules(way), merged=True)
+    if not any(call.kind is Kind.RECTIFIER for call in probe.traced.graph(merged=True).calls):
+        raise NotExplainable("the network has no ReLU, so the rule would change nothing")
+    return relevance
 
 
 @dataclass(frozen=True)
 class RectifierRules:
     """The gradient, except at rectifiers; a network that bends its values otherwise is refused."""
 
-    kind: Literal["guided", "deconvnet"]
+    way: Way
 
     def __call__(self, call: Call) -> Rule | None:
         """The rule of a call; None is the gradient."""
         if call.kind is Kind.RECTIFIER:
-            return guided if self.kind == "guided" else deconvolved
+            return guided if self.way == "guided" else deconvolved
         if call.kind is Kind.ACTIVATION and not is_bounded(call.function):
             raise NotExplainable(f"{call.label} is no ReLU, and the rule is made for ReLU alone")
         return None
@@ -43,9 +55,3 @@ def guided(passage: Passage, relevance: Tensor) -> Sequence[Tensor]:
 def deconvolved(_: Passage, relevance: Tensor) -> Sequence[Tensor]:
     """Only what is positive, wherever it goes."""
     return (relevance.clamp(min=0),)
-
-
-def require_rectifiers(graph: Graph) -> None:
-    """Raises NotExplainable where no rectifier is: the rule would be the plain gradient."""
-    if not any(call.kind is Kind.RECTIFIER for call in graph.calls):
-        raise NotExplainable("the network has no ReLU, so the rule would change nothing")
