@@ -140,9 +140,10 @@ class Pass:
             torch.set_grad_enabled(recording.input_gradients),
             watching(modules, self._record),
         ):
-            if recording.input_gradients:
-                self._points[INPUT] = inputs = inputs.clone().requires_grad_()
-                inputs = inputs.clone()  # a first layer that works in place must not touch the leaf
+            if not recording.input_gradients:
+                return self._answer(channels_last(inputs), None)
+            self._points[INPUT] = inputs = inputs.clone().requires_grad_()
+            inputs = inputs.clone()  # a first layer that works in place must not touch the leaf
             return self._answer(inputs, None)
 
     def _record(self, path: str, output: object) -> Tensor | None:
