@@ -62,6 +62,10 @@ class Composite(Protocol):
     def __hash__(self) -> int: ...
 
 
+def gradient(_: Call) -> None:
+    """The composite of no rules."""
+
+
 def pull_back_linear(site: Site, like: Tensor, weight: Tensor, cotangent: Tensor) -> Tensor:
     """The transpose of a linear call with any weight, applied to what stands at its output.
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from jobs.catalogue import Family, Need
 from workers.declare import Method, Params, Relevance
 from workers.graph import IMAGE
+from workers.graph.passages import gradient
 from workers.probe import Probe
 from workers.rules.biases import BiasMeter
 from workers.tensors.gaps import relative_gaps
@@ -37,7 +38,7 @@ def explain(probe: Probe, params: FullGradParams) -> Relevance:
     Srinivas, Fleuret: Full-Gradient Representation for Neural Network Visualization, 2019, arXiv:1905.00780.
     """
     meter = BiasMeter(probe.traced.graph(merged=True))
-    walk = probe.traced.walk(lambda _: None, merged=True, meter=meter)
+    walk = probe.traced.walk(gradient, merged=True, meter=meter)
     gradients, *biases = walk.relevances((IMAGE, *walk.metered))
     products = gradients * probe.inputs
     maps = (products if params.signed else products.abs()).sum(dim=1)
@@ -45,8 +46,7 @@ def explain(probe: Probe, params: FullGradParams) -> Relevance:
     for grid in _by_grid([one[:, kind] for one in biases]):
         maps = maps + spread(grid, probe.input_size)
     sums = products.sum(dim=(1, 2, 3)) + sum(one[:, SIGNED].sum(dim=(1, 2)) for one in biases)
-    scores = walk.logits.gather(1, probe.targets[:, None]).flatten()
-    return Relevance(maps=maps, native_grid=probe.input_size, gaps=relative_gaps(sums, scores))
+    return Relevance(maps=maps, native_grid=probe.input_size, gaps=relative_gaps(sums, walk.target_logits))
 
 
 def _by_grid(terms: Sequence[Tensor]) -> Sequence[Tensor]:

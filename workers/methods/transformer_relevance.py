@@ -6,8 +6,9 @@ from torch import Tensor
 
 from jobs.catalogue import Family, Need
 from workers.declare import Method, Params, Relevance
+from workers.graph.passages import gradient
 from workers.probe import Probe
-from workers.rules.attention import attention_of, gradient
+from workers.rules.attention import attention_of
 from workers.tensors.rollouts import gain
 
 

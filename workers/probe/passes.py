@@ -14,6 +14,7 @@ from workers.graph import Graph, graph_of, walk
 from workers.probe.headroom import gradients_of
 from workers.probe.hooks import watching
 from workers.probe.layers import Layer, Layers, layers_of
+from workers.probe.rounds import rounds
 
 INPUT = ""  # the name of the input among the recorded points; the network itself has it among modules
 
@@ -211,12 +212,5 @@ def channels_last(images: Tensor) -> Tensor:
 
 def _rounds(pairs: Sequence[Pair]) -> list[list[Pair]]:
     """Pairs in as few lists as possible, each with any image at most once; equal pairs count once."""
-    rounds: list[list[Pair]] = []
-    taken: dict[int, int] = {}
-    for pair in dict.fromkeys(pairs):
-        number = taken.get(pair[0], 0)
-        taken[pair[0]] = number + 1
-        if number == len(rounds):
-            rounds.append([])
-        rounds[number].append(pair)
-    return rounds
+    distinct = list(dict.fromkeys(pairs))
+    return [[distinct[place] for place in one] for one in rounds([image for image, _ in distinct])]

@@ -11,6 +11,7 @@ from torch import Tensor
 from workers.declare import Params, Relevance
 from workers.probe.leaves import PathGradients
 from workers.probe.rows import Perturb, Probe
+from workers.tensors.baselines import shared_by_all
 from workers.tensors.gaps import relative_gaps
 
 Term = Callable[[PathGradients], Tensor]  # (r, s, C, H, W): what each gradient adds
@@ -41,13 +42,11 @@ def collect(probe: Probe, points: Perturb, count: int, term: Term) -> Tensor:
 
 
 def rises(probe: Probe, starts: Tensor) -> Tensor:
-    """(R,): how much higher the target's logit is at the image than at its start, of (S, C, H, W).
+    """(R,): how much higher the target's logit is at the image than at its start, of (1 or S, C, H, W).
 
     A start that all images share is passed through the network once.
     """
-    if len(starts) > 1 and (starts[1:] == starts[:1]).all():
-        starts = starts[:1]
-    answers = probe.answers(starts).expand(len(probe.images), -1)
+    answers = probe.answers(shared_by_all(starts)).expand(len(probe.images), -1)
     return probe.target_logits - answers[probe.image_of_row, probe.targets]
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from workers.probe.layers import Layer
 from workers.probe.leaves import Leaf, PathGradients
 from workers.probe.passes import Pair, Pass
+from workers.probe.rounds import rounds
 from workers.probe.traced import TracedRows
 
 Perturb = Callable[[slice, Tensor], Tensor]  # (images, steps) -> (n, s, C, H, W)
@@ -233,13 +234,5 @@ class Probe:
 
     def _rows_by_target(self, images: slice) -> list[Tensor]:
         """The rows of some images in groups, each with any image at most once."""
-        groups: list[list[int]] = []
-        seen: dict[int, int] = {}
-        image_of_row = self.image_of_row.tolist()
-        for row in self._rows_of(images).tolist():
-            number = seen.get(image_of_row[row], 0)
-            seen[image_of_row[row]] = number + 1
-            if number == len(groups):
-                groups.append([])
-            groups[number].append(row)
-        return [torch.tensor(group, device=self._device) for group in groups]
+        rows = self._rows_of(images)
+        return [rows[group] for group in rounds(self.image_of_row[rows].tolist())]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Literal
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from workers.probe.passes import Pair
 from workers.probe.propagation import Propagated, Propagation
+from workers.probe.rounds import rounds
 
 Seed = Literal["one", "logit"]  # the relevance of the target at the start; all other logits have none
 
@@ -33,10 +33,20 @@ class WayBack:
         """(R, K), as the walk computed them."""
         return self._propagated.logits.detach()[self._image_of_row]
 
+    @property
+    def target_logits(self) -> Tensor:
+        """(R,), the logit of each row's target."""
+        return self.of_targets(self.logits)
+
+    def of_targets(self, logits: Tensor) -> Tensor:
+        """(R,) of (R, K): what stands at each row's target."""
+        targets = torch.tensor([target for _, target in self._places], device=logits.device)
+        return logits.gather(1, targets[:, None])[:, 0]
+
     def relevances(self, points: Sequence[str], *, seed: Seed | Tensor = "one") -> tuple[Tensor, ...]:
         """(R, ...) at each of some points. A seed of (R, K) is the relevance of all logits of a row."""
         found: list[dict[int, Tensor]] = [{} for _ in points]
-        for rows in _rows_by_round(self._places):
+        for rows in rounds(self._image_of_row):
             self._checkpoint(0.0)
             seeds = torch.zeros_like(self._propagated.logits.detach())
             for row in rows:
@@ -76,15 +86,3 @@ class Walk(WayBack):
     def values(self, point: str) -> Tensor:
         """(R, ...) what the network computed at a point."""
         return self._propagation.values(point)[self._image_of_row]
-
-
-def _rows_by_round(places: Sequence[Pair]) -> list[list[int]]:
-    """Rows in as few lists as possible, each with any image at most once."""
-    rounds: list[list[int]] = []
-    taken: Counter[int] = Counter()
-    for row, (image, _) in enumerate(places):
-        if taken[image] == len(rounds):
-            rounds.append([])
-        rounds[taken[image]].append(row)
-        taken[image] += 1
-    return rounds

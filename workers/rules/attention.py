@@ -86,10 +86,6 @@ def attention_of(probe: Probe) -> Attention:
     return Attention(calls, len(probe.images), (layout.height, layout.width))
 
 
-def gradient(_: Call) -> None:
-    """The composite of no rules."""
-
-
 def attention_calls(graph: Graph) -> tuple[Call, ...]:
     """Every softmax whose result is multiplied, as a matrix, with values."""
     found: dict[str, Call] = {}

@@ -41,5 +41,4 @@ def rescaled(probe: Probe, reference: Tensor) -> tuple[Tensor, Tensor]:
     """
     walk = probe.traced.walk(RescaleRules(), merged=True, witnesses=(reference,))
     (multipliers,) = walk.relevances((IMAGE,))
-    rises = walk.logits - walk.witness_logits[0]
-    return multipliers, rises.gather(1, probe.targets[:, None]).flatten()
+    return multipliers, walk.of_targets(walk.logits - walk.witness_logits[0])

@@ -29,7 +29,7 @@ def reveal_cancelled(probe: Probe, reference: Tensor) -> tuple[Tensor, Tensor]:
     """
     back = probe.traced.way_back(lambda graph, images: RevealCancel(graph, images, reference), merged=True)
     (multipliers,) = back.relevances((IMAGE,))
-    return multipliers, rises(probe, reference.expand_as(probe.images))
+    return multipliers, rises(probe, reference)
 
 
 class RevealCancel:

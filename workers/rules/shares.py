@@ -17,9 +17,8 @@ def share_out(probe: Probe, composite: Composite, witnesses: Sequence[Tensor] = 
     """Each row's logit, walked down to the pixels; the gap is what did not arrive, relative to the logit."""
     walk = probe.traced.walk(composite, merged=True, witnesses=witnesses)
     (relevance,) = walk.relevances((IMAGE,), seed="logit")
-    scores = walk.logits.gather(1, probe.targets[:, None])[:, 0]
     return Relevance(
         maps=relevance.sum(dim=1),
         native_grid=probe.input_size,
-        gaps=relative_gaps(relevance.sum((1, 2, 3)), scores),
+        gaps=relative_gaps(relevance.sum((1, 2, 3)), walk.target_logits),
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+import torch
 from torch import Tensor
 
 from workers.graph import Graph
@@ -20,3 +23,21 @@ def count_forwards(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(Pass, "_answer", counted)
     return sizes
+
+
+def count_passes(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Grows by the batch size with each first convolution of colours, and by "backward"."""
+    passes: list[object] = []
+    forward, differentiate = torch.nn.Conv2d.forward, torch.autograd.grad
+
+    def count_first(layer: torch.nn.Conv2d, inputs: torch.Tensor) -> torch.Tensor:
+        passes.extend([len(inputs)] if layer.in_channels == 3 else [])
+        return forward(layer, inputs)
+
+    def count(*given: Any, **named: Any) -> Any:  # Any: handed on
+        passes.append("backward")
+        return differentiate(*given, **named)
+
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", count_first)
+    monkeypatch.setattr(torch.autograd, "grad", count)
+    return passes

@@ -13,6 +13,7 @@ import torch
 from jobs.catalogue import Need
 from jobs.errors import NotExplainable
 from jobs.job import Job
+from tests.unit.workers.forwards import count_passes
 from workers.declare import Relevance
 from workers.methods import METHODS
 from workers.models.repository import Repository
@@ -271,19 +272,7 @@ def test_a_batch_costs_one_forward_and_a_backward_for_each_target_of_an_image(
 ) -> None:
     batch = [ask(image, method, targets, **params) for image, method, targets, params in asked]
     run(runner, batch)  # the layers of the network are found once
-    passes: list[object] = []
-    forward, differentiate = torch.nn.Conv2d.forward, torch.autograd.grad
-
-    def count_first(layer: torch.nn.Conv2d, inputs: torch.Tensor) -> torch.Tensor:
-        passes.extend([len(inputs)] if layer.in_channels == 3 else [])
-        return forward(layer, inputs)
-
-    def count(*given: Any, **named: Any) -> Any:  # Any: handed on
-        passes.append("backward")
-        return differentiate(*given, **named)
-
-    monkeypatch.setattr(torch.nn.Conv2d, "forward", count_first)
-    monkeypatch.setattr(torch.autograd, "grad", count)
+    passes = count_passes(monkeypatch)
     run(runner, batch)
 
     assert passes == [len({image for image, *_ in asked}), *["backward"] * backwards]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from jobs.catalogue import Family, Need
 from jobs.job import Job
+from tests.unit.workers.forwards import count_passes
 from workers.methods import METHODS
 from workers.runner import Runner
 
@@ -26,19 +25,7 @@ def test_they_share_one_forward_and_one_backward(
 ) -> None:
     batch = [ask(image, method, (1,)) for method in FROM_THE_PASS for image in (0, 1)]
     alone = [runner.run([one], lambda _: None)[0] for one in batch]  # the layers are found once
-    passes: list[object] = []
-    forward, differentiate = torch.nn.Conv2d.forward, torch.autograd.grad
-
-    def count_first(layer: torch.nn.Conv2d, inputs: torch.Tensor) -> torch.Tensor:
-        passes.extend([len(inputs)] if layer.in_channels == 3 else [])
-        return forward(layer, inputs)
-
-    def count(*given: Any, **named: Any) -> Any:  # Any: handed on
-        passes.append("backward")
-        return differentiate(*given, **named)
-
-    monkeypatch.setattr(torch.nn.Conv2d, "forward", count_first)
-    monkeypatch.setattr(torch.autograd, "grad", count)
+    passes = count_passes(monkeypatch)
     together = runner.run(batch, lambda _: None)
 
     assert len(FROM_THE_PASS) >= 8
