@@ -20,6 +20,8 @@ class Family(StrEnum):
     CAM = "class-activation-map"
     BACKWARD_RULE = "backward-rule"
     PERTURBATION = "perturbation"
+    OPTIMISED_MASK = "optimised-mask"
+    CONTRAST = "contrast"
     TRANSFORMER = "transformer"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 from pydantic import Field
@@ -28,6 +29,21 @@ class Box(Message):
     y1: float
 
 
+class Stop(StrEnum):
+    """Why a method that draws samples stopped drawing."""
+
+    CONVERGED = "converged"
+    EXHAUSTED = "exhausted"
+    DEADLINE = "deadline"
+
+
+class PartKind(StrEnum):
+    """What an array beside a map is: another map, or an image in which 0 is black and 1 is white."""
+
+    MAP = "map"
+    IMAGE = "image"
+
+
 class MapInfo(Message):
     """What is known of one relevance map besides its values."""
 
@@ -38,7 +54,7 @@ class MapInfo(Message):
     native_grid: tuple[int, int] = Field(description="Rows and columns before interpolation to the input.")
     layer: str | None = Field(None, description="Dotted path of the layer that was read, if one was.")
     flags: tuple[str, ...] = Field(
-        (), description="`empty`, `constant`, `non-finite`, `negative-only`, `border`."
+        (), description="`empty`, `constant`, `non-finite`, `negative-only`, `border`, `not-found`, `late`."
     )
     gap: float | None = Field(
         None, description="How far the map is from the sum that its method promises, relative to it."
@@ -46,6 +62,16 @@ class MapInfo(Message):
     samples: int | None = Field(
         None, description="Nodes of an integral or random samples that were used, where there are several."
     )
+    stopped: Stop | None = Field(
+        None,
+        description="Why samples were drawn no longer: the map has `converged` to the tolerance, they were "
+        "`exhausted`, or a `deadline` came first.",
+    )
+    standard_error: float | None = Field(
+        None, description="Root mean square over the map of the standard error of its values."
+    )
+    # Any: each method has words of its own; docs/methods.md says which.
+    details: dict[str, Any] = Field({}, description="What the method says besides, in words of its own.")
     box: Box
 
 

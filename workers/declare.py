@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from jobs.catalogue import Family, MethodCard, Need
 from jobs.errors import Problem
+from jobs.result import PartKind, Stop
 
 if TYPE_CHECKING:
     from workers.probe import Probe
@@ -39,6 +40,18 @@ P = TypeVar("P", bound=Params)
 
 
 @dataclass(frozen=True)
+class Part:
+    """What a method returns beside its maps, by a name such as `difference`.
+
+    A map is (R, H, W), signed, in units of its own. An image is (R, C, H, W) in the model's units.
+    """
+
+    name: str
+    kind: PartKind
+    values: Tensor
+
+
+@dataclass(frozen=True)
 class Relevance:
     """What a method returns for a batch of R rows; a row is one image with one target.
 
@@ -48,6 +61,10 @@ class Relevance:
     `gaps` is (R,): for a method that promises a sum, |sum - promised| / |promised|.
     `negative_only` is (R,) bool: rows of which a ReLU left nothing because all was evidence against.
     `samples` is (R,): nodes of an integral or random samples that were used, where a method takes several.
+    `standard_errors` is (R, H, W): of each value of `maps`, where they are means of random samples.
+    `stops` says for each row why a method that draws samples stopped; None while it goes on.
+    `not_found` is (R,) bool: rows of which a search ended without what it searched for.
+    `details` has for each row what else there is to say, in words of JSON; `parts` are further arrays.
     """
 
     maps: Tensor
@@ -56,6 +73,12 @@ class Relevance:
     gaps: Tensor | None = None
     negative_only: Tensor | None = None
     samples: Tensor | None = None
+    standard_errors: Tensor | None = None
+    stops: tuple[Stop | None, ...] | None = None
+    not_found: Tensor | None = None
+    # Any: each method has words of its own.
+    details: tuple[Mapping[str, Any], ...] | None = None
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,99 +1,69 @@
-"""What is said about maps and answers besides their values: flags, extremes, ranks, predictions."""
+"""What is said about maps besides their values: extremes, flags, errors, and words of the method's own."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from jobs.result import Box, MapInfo, Prediction
+from jobs.result import Box, MapInfo, Stop
 from workers.declare import Relevance
 
 BORDER_SHARE = 0.3  # of the absolute mass; a uniform map has 0.23 there
 BORDER_PARTS = 16  # the border is this part of the height and of the width, on every side
 
 
-@dataclass(frozen=True)
-class Ranking:
-    """The classes of one image, the most probable first; equal logits in order of index. All are (K,)."""
-
-    labels: Sequence[str]
-    logits: Tensor
-    scores: Tensor
-    order: Tensor
-
-    def top(self, count: int) -> tuple[Prediction, ...]:
-        """The most probable classes."""
-        return tuple(self.prediction(index) for index in self.order[:count].tolist())
-
-    def prediction(self, index: int) -> Prediction:
-        """What the network says of one class."""
-        return Prediction(
-            index=index,
-            label=self.labels[index],
-            score=float(self.scores[index]),
-            logit=float(self.logits[index]),
-        )
-
-    def rank(self, index: int) -> int:
-        """The place of a class; 1 is the predicted one."""
-        return int((self.order == index).nonzero()) + 1
-
-    def is_finite(self) -> bool:
-        """Whether the network gave an answer at all."""
-        return bool(self.logits.isfinite().all())
-
-
 def describe_maps(relevance: Relevance, boxes: Sequence[Box]) -> list[MapInfo]:
     """One description for each of the R rows; `boxes` are theirs."""
     maps = relevance.maps.detach()
     bounds = torch.stack(maps.flatten(1).aminmax(dim=1))  # NaN, or infinite, where any value is
-    broken = (~bounds.isfinite()).any(dim=0).tolist()
-    if any(broken):
+    broken = (~bounds.isfinite()).any(dim=0)
+    if broken.any():
         maps = torch.where(maps.isfinite(), maps, 0)
         bounds = torch.stack(maps.flatten(1).aminmax(dim=1))
-    lowest, highest = bounds.tolist()
-    border = (_border_share(maps.abs()) > BORDER_SHARE).tolist()
-    rectified = _per_row(relevance.negative_only, len(maps), otherwise=False)
-    gaps = _per_row(relevance.gaps, len(maps), otherwise=None)
-    samples = [None] * len(maps) if relevance.samples is None else relevance.samples.tolist()
+    flags = _flags(relevance, bounds, broken, _border_share(maps.abs()) > BORDER_SHARE)
+    numbers = range(len(maps))
+    gaps, samples = _per_row(relevance.gaps, numbers), _per_row(relevance.samples, numbers)
+    errors = _per_row(_root_mean_squares(relevance.standard_errors), numbers)
     return [
         MapInfo(
             height=maps.shape[1],
             width=maps.shape[2],
-            min=lowest[row],
-            max=highest[row],
+            min=float(bounds[0, row]),
+            max=float(bounds[1, row]),
             native_grid=relevance.native_grid,
             layer=relevance.layer,
-            flags=_flags(lowest[row], highest[row], broken[row], bool(rectified[row]), border[row]),
-            samples=samples[row],
-            gap=gap if (gap := gaps[row]) is not None and math.isfinite(gap) else None,
+            flags=tuple(flag for flag, rows in flags.items() if rows[row]),
+            samples=None if (count := samples[row]) is None else int(count),
+            gap=_finite(gaps[row]),
+            standard_error=_finite(errors[row]),
+            stopped=relevance.stops[row] if relevance.stops else None,
+            details=dict(relevance.details[row]) if relevance.details else {},
             box=boxes[row],
         )
-        for row in range(len(maps))
+        for row in numbers
     ]
 
 
-def rank_answers(logits: Tensor, labels: Sequence[str]) -> list[Ranking]:
-    """(N, K) -> the ranking of each image."""
-    logits = logits.detach().cpu()
-    scores, order = logits.softmax(dim=1), logits.argsort(dim=1, descending=True, stable=True)
-    return [Ranking(labels, *one) for one in zip(logits, scores, order, strict=True)]
-
-
-def _flags(lowest: float, highest: float, broken: bool, rectified: bool, border: bool) -> tuple[str, ...]:
-    empty = lowest == highest == 0
-    said = {
-        "empty": empty,
-        "constant": lowest == highest and not empty,
-        "non-finite": broken,
-        "negative-only": rectified or (highest <= 0 and lowest < 0),
-        "border": border,
+def _flags(relevance: Relevance, bounds: Tensor, broken: Tensor, border: Tensor) -> dict[str, list[bool]]:
+    """For each flag the rows that have it."""
+    low, high = bounds
+    nothing = torch.zeros_like(broken)
+    empty = (low == 0) & (high == 0)
+    rectified = nothing if relevance.negative_only is None else relevance.negative_only.to(broken.device)
+    missed = nothing if relevance.not_found is None else relevance.not_found
+    late = [stop is Stop.DEADLINE for stop in relevance.stops or ()] or nothing.tolist()
+    return {
+        "empty": empty.tolist(),
+        "constant": ((low == high) & ~empty).tolist(),
+        "non-finite": broken.tolist(),
+        "negative-only": (rectified | ((high <= 0) & (low < 0))).tolist(),
+        "border": border.tolist(),
+        "not-found": missed.tolist(),
+        "late": late,
     }
-    return tuple(flag for flag, holds in said.items() if holds)
 
 
 def _border_share(magnitudes: Tensor) -> Tensor:
@@ -105,5 +75,14 @@ def _border_share(magnitudes: Tensor) -> Tensor:
     return torch.where(total > 0, 1 - inner / total, torch.zeros_like(total))
 
 
-def _per_row(values: Tensor | None, rows: int, *, otherwise: float | None) -> list[float | None]:
-    return [otherwise] * rows if values is None else values.tolist()
+def _root_mean_squares(values: Tensor | None) -> Tensor | None:
+    """(R, H, W) -> (R,)."""
+    return None if values is None else values.detach().square().mean((1, 2)).sqrt()
+
+
+def _per_row(values: Tensor | None, rows: Sequence[int]) -> Sequence[float | None]:
+    return [None] * len(rows) if values is None else values.tolist()
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

@@ -17,10 +17,11 @@ from jobs.result import Box, MapInfo
 from workers.declare import Method
 from workers.models.intake import Prepared
 from workers.models.repository import Model
-from workers.probe import Checkpoint, Interrupted, Probe
+from workers.probe import Checkpoint, Circumstances, Interrupted, Probe
 from workers.probe.layers import layers_of
 from workers.probe.passes import Pass
-from workers.reports import Ranking, describe_maps, rank_answers
+from workers.rankings import Ranking, rank_answers
+from workers.reports import describe_maps
 from workers.tasks import Task, grouped, make_task, recording_of
 
 T = TypeVar("T")
@@ -148,7 +149,7 @@ class Run:
             [target for _, target in rows],
             seeds=[task.job.seed for task, _ in rows],
             chunk_rows=self._chunk_rows,
-            checkpoint=checkpoint,
+            circumstances=Circumstances(checkpoint),
         )
         relevance = group[0].method.explain(probe, group[0].params)
         infos = describe_maps(relevance, [self._box(task) for task, _ in rows])

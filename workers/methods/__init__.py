@@ -33,6 +33,7 @@ from workers.methods import (
     layer_cam,
     lrp,
     occlusion,
+    rise,
     saliency,
     score_cam,
     smoothgrad,
@@ -86,5 +87,6 @@ METHODS = index_by_name(
         transformer_relevance.METHOD,
         transformer_lrp.METHOD,
         occlusion.METHOD,
+        rise.METHOD,
     ]
 )

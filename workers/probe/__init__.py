@@ -1,6 +1,17 @@
 """One network, one batch, one pass that everyone shares: the only road from a method to a model."""
 
-from workers.probe.leaves import PathGradients
-from workers.probe.rows import Checkpoint, Interrupted, Perturb, Probe
+from workers.probe.circumstances import Checkpoint, Circumstances, Draft, Interrupted
+from workers.probe.leaves import Objective, PathGradients, Slopes
+from workers.probe.rows import Perturb, Probe
 
-__all__ = ["Checkpoint", "Interrupted", "PathGradients", "Perturb", "Probe"]
+__all__ = [
+    "Checkpoint",
+    "Circumstances",
+    "Draft",
+    "Interrupted",
+    "Objective",
+    "PathGradients",
+    "Perturb",
+    "Probe",
+    "Slopes",
+]

@@ -17,9 +17,14 @@ def headroom(dtype: torch.dtype) -> float:
     return FLOAT16_HEADROOM if dtype == torch.float16 else 1.0
 
 
-def gradients_of(score: Tensor, points: Sequence[Tensor], *, retain_graph: bool) -> list[Tensor]:
-    """The gradient of a score at each of the points, in float32 at least; zeros where none leads there."""
-    factor = headroom(score.dtype)
+def gradients_of(
+    score: Tensor, points: Sequence[Tensor], *, retain_graph: bool, narrowest: torch.dtype | None = None
+) -> list[Tensor]:
+    """The gradient of a score at each of the points, in float32 at least; zeros where none leads there.
+
+    `narrowest` is the dtype that gradients pass on their way where it is not the score's.
+    """
+    factor = headroom(narrowest or score.dtype)
     gradients = _scaled(score, points, factor, retain_graph=retain_graph or factor > 1)
     if factor > 1 and not all(bool(gradient.isfinite().all()) for gradient in gradients):
         return _scaled(score, points, 1.0, retain_graph=retain_graph)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +20,27 @@ class PathGradients:
     values: Tensor
 
 
+@dataclass(frozen=True)
+class Slopes:
+    """What an objective says of n inputs: values (n,), gradients (n, C, H, W), and the logits (n, K)."""
+
+    values: Tensor
+    gradients: Tensor
+    logits: Tensor
+
+    @classmethod
+    def joined(cls, parts: Sequence[Slopes]) -> Slopes:
+        """Chunks in a row."""
+        return cls(
+            torch.cat([part.values for part in parts]),
+            torch.cat([part.gradients for part in parts]),
+            torch.cat([part.logits for part in parts]),
+        )
+
+
+Objective = Callable[[Tensor, Tensor], Tensor]  # logits (n, K), rows (n,) -> (n,)
+
+
 class Leaf:
     """Inputs (n, C, H, W), passed through a network once, with the graph kept for the gradients."""
 
@@ -33,3 +54,16 @@ class Leaf:
         with torch.inference_mode(False), torch.enable_grad():
             score = self._logits[places, targets].sum()
         return gradients_of(score, [self._inputs], retain_graph=not last)[0]
+
+
+def slopes_of(
+    inputs: Tensor, rows: Tensor, objective: Objective, forward: Callable[[Tensor], Tensor]
+) -> Slopes:
+    """One forward and one backward pass; the objective sees logits in float32 at least."""
+    with torch.inference_mode(False), torch.enable_grad():
+        leaf = inputs.detach().clone().requires_grad_()
+        logits = forward(leaf.clone())  # a first layer may work in place
+        wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        values = objective(wide, rows)
+    (gradients,) = gradients_of(values.sum(), [leaf], retain_graph=False, narrowest=logits.dtype)
+    return Slopes(values.detach(), gradients, wide.detach())

@@ -104,6 +104,10 @@ class Pass:
         gradients = torch.stack([self._gradients[path, pair] for pair in pairs])
         return gradients if layer is None else layer.layout.to_maps(gradients)
 
+    def prepare(self) -> None:
+        """Trace the network now, rather than at the first `forward`."""
+        _ = self._graph
+
     def forward(self, inputs: Tensor) -> Tensor:
         """(n, K) of any inputs (n, C, H, W), in the network's own dtype; recorded if grad mode is on.
 

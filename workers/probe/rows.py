@@ -9,18 +9,16 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from workers.probe.chunks import chunks, pace_of
+from workers.probe.circumstances import Circumstances, Draft
 from workers.probe.layers import Layer
-from workers.probe.leaves import Leaf, PathGradients
+from workers.probe.leaves import Leaf, Objective, PathGradients, Slopes, slopes_of
 from workers.probe.passes import Pair, Pass
 from workers.probe.rounds import rounds
 from workers.probe.traced import TracedRows
 
 Perturb = Callable[[slice, Tensor], Tensor]  # (images, steps) -> (n, s, C, H, W)
-Checkpoint = Callable[[float], None]
-
-
-class Interrupted(Exception):
-    """A checkpoint raises it: the batch was cancelled or ran out of time, and nothing of it is kept."""
+ALONE = Circumstances()
 
 
 class Probe:
@@ -38,16 +36,14 @@ class Probe:
         *,
         seeds: Sequence[int] | None = None,
         chunk_rows: int = 32,
-        checkpoint: Checkpoint = lambda _: None,
+        circumstances: Circumstances = ALONE,
     ) -> None:
-        """`image_of_row` indexes the images of the pass; at most `chunk_rows` inputs go into one forward.
-
-        `checkpoint(fraction)` is called between chunks and may raise `Interrupted`.
-        """
+        """`image_of_row` indexes the images of the pass; at most `chunk_rows` inputs go into one forward."""
         self._shared = shared
         self._pairs: list[Pair] = list(zip(image_of_row, targets, strict=True))
         self.seeds = tuple(seeds) if seeds is not None else (0,) * len(self._pairs)
-        self._chunk_rows, self._checkpoint = chunk_rows, checkpoint
+        self._chunk_rows, self._circumstances = chunk_rows, circumstances
+        self._checkpoint = circumstances.checkpoint
         keys = list(zip(image_of_row, self.seeds, strict=True))
         order = {key: place for place, key in enumerate(dict.fromkeys(keys))}
         self._sources = torch.tensor([image for image, _ in order], device=self._device)
@@ -60,15 +56,19 @@ class Probe:
 
     def rows(self, subset: Tensor) -> Probe:
         """The same pass seen by some of the rows only; `subset` holds their indices (r,)."""
-        chosen = subset.tolist()
-        return Probe(
-            self._shared,
-            [self._pairs[row][0] for row in chosen],
-            [self._pairs[row][1] for row in chosen],
-            seeds=[self.seeds[row] for row in chosen],
-            chunk_rows=self._chunk_rows,
-            checkpoint=self._checkpoint,
-        )
+        return self._seen_by(subset.tolist(), self._circumstances)
+
+    def part(self, begin: float, end: float) -> Probe:
+        """The same rows for a part of the work, from the share `begin` of it to the share `end`."""
+        return self._seen_by(range(len(self)), self._circumstances.part(begin, end))
+
+    def publish(self, draft: Draft) -> None:
+        """Show the maps of all rows as they are so far to whoever follows the work."""
+        self._circumstances.publish(draft)
+
+    def is_late(self) -> bool:
+        """Whether a method that can end early should do so now."""
+        return self._circumstances.is_late()
 
     @property
     def images(self) -> Tensor:
@@ -186,6 +186,18 @@ class Probe:
             parts = [self._shared.forward(part) for part in torch.split(inputs, self._chunk_rows)]
         return torch.cat(parts).to(self._shared.images.dtype)
 
+    def slopes(self, inputs: Tensor, rows: Tensor, objective: Objective) -> Slopes:
+        """What an objective says of inputs (n, C, H, W) that belong to rows (n,), and its gradients there.
+
+        The objective makes (m,) values of logits (m, K) and their rows (m,), each of its own input's alone.
+        """
+        parts = []
+        for start in range(0, len(inputs), self._chunk_rows):
+            self._checkpoint(start / len(inputs))
+            some = slice(start, start + self._chunk_rows)
+            parts.append(slopes_of(inputs[some], rows[some], objective, self._shared.forward))
+        return Slopes.joined(parts)
+
     def generators(self) -> list[torch.Generator]:
         """For each of `images` a fresh source of noise, the one that `generator` gives for its rows."""
         return [torch.Generator().manual_seed(seed) for seed in self._image_seeds]
@@ -215,18 +227,20 @@ class Probe:
         return logits.view(*inputs.shape[:2], -1)
 
     def _chunks(self, count: int) -> Iterator[tuple[slice, slice]]:
-        """Blocks of images and steps that hold at most `chunk_rows` inputs, steps running faster."""
-        n_images = len(self._sources)
-        per_image = min(count, self._chunk_rows)
-        per_chunk = max(1, self._chunk_rows // count)
-        done, total = 0, n_images * count
-        for first in range(0, n_images, per_chunk):
-            images = slice(first, min(first + per_chunk, n_images))
-            for start in range(0, count, per_image):
-                self._checkpoint(done / total)
-                steps = slice(start, min(start + per_image, count))
-                yield images, steps
-                done += (images.stop - images.start) * (steps.stop - steps.start)
+        self._shared.prepare()  # else the first chunk's time would not be its own
+        pace = pace_of(self._shared.network, self._shared.images.shape[1:])
+        most, check = self._chunk_rows, self._checkpoint
+        return chunks(len(self._sources), count, most=most, pace=pace, checkpoint=check)
+
+    def _seen_by(self, rows: Sequence[int], circumstances: Circumstances) -> Probe:
+        return Probe(
+            self._shared,
+            [self._pairs[row][0] for row in rows],
+            [self._pairs[row][1] for row in rows],
+            seeds=[self.seeds[row] for row in rows],
+            chunk_rows=self._chunk_rows,
+            circumstances=circumstances,
+        )
 
     def _rows_of(self, images: slice) -> Tensor:
         inside: Tensor = (self.image_of_row >= images.start) & (self.image_of_row < images.stop)

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from jobs.result import Box
 from workers.declare import Relevance
-from workers.reports import describe_maps, rank_answers
+from workers.rankings import rank_answers
+from workers.reports import describe_maps
 
 BOX = Box(x0=0, y0=0, x1=32, y1=32)
 

@@ -17,7 +17,7 @@ import workers
 from jobs.errors import NotExplainable
 from tests.unit.workers.networks import SUBJECTS
 from workers.methods import METHODS, index_by_name
-from workers.probe import Interrupted, Probe
+from workers.probe import Circumstances, Interrupted, Probe
 from workers.probe.passes import Pass
 from workers.tasks import recording_for
 
@@ -30,6 +30,7 @@ CHEAP: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
     "guided-ig": {"steps": 8},
     "integrated-gradients": {"nodes": 8, "max_nodes": 16},
     "occlusion": {"window": 16},
+    "rise": {"max_samples": 96},
     "score-cam": {"channels": 6},
     "smoothgrad": {"samples": 6},
 }
@@ -172,7 +173,7 @@ def test_an_interruption_passes_through_and_leaves_nothing(method: str) -> None:
 
     chosen, params = METHODS[method], METHODS[method].params(**cheap(method))
     shared = Pass(network, images, recording_for(chosen, params, Pass(network, images)))
-    probe = Probe(shared, range(3), TARGETS, checkpoint=interrupt)
+    probe = Probe(shared, range(3), TARGETS, circumstances=Circumstances(interrupt))
     with pytest.raises(Interrupted):
         chosen.explain(probe, params)
 

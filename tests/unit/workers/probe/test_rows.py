@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from jobs.errors import NotExplainable
 from tests.unit.workers.forwards import count_forwards
 from tests.unit.workers.networks import CLASSES, SUBJECTS, ReusedInPlace, resnet18, seeded, vision_transformer
-from workers.probe import Interrupted, Probe
+from workers.probe import Circumstances, Interrupted, Probe
 from workers.probe.passes import Pass, Recording
 
 
@@ -230,7 +230,9 @@ def test_path_gradients_come_in_order_and_targets_share_their_forwards(
 
 def test_between_chunks_the_checkpoint_sees_the_share_that_is_done(images: Tensor) -> None:
     shares: list[float] = []
-    probe = Probe(Pass(resnet18(), images), [0, 1], [0, 0], chunk_rows=2, checkpoint=shares.append)
+    probe = Probe(
+        Pass(resnet18(), images), [0, 1], [0, 0], chunk_rows=2, circumstances=Circumstances(shares.append)
+    )
 
     probe.scores(dimmed(probe), 4)
 
@@ -247,7 +249,7 @@ def test_an_interruption_between_chunks_stops_the_work(
         if share >= 0.5:
             raise Interrupted
 
-    probe = Probe(Pass(network, images), [0], [0], chunk_rows=1, checkpoint=stop_at_half)
+    probe = Probe(Pass(network, images), [0], [0], chunk_rows=1, circumstances=Circumstances(stop_at_half))
     with pytest.raises(Interrupted):
         probe.scores(dimmed(probe), 4)
 
