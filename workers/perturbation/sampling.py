@@ -114,7 +114,7 @@ def sample(
             stops[row] = _stop(settled=is_settled, exhausted=spent_all, late=late)
         active = active[torch.tensor([stops[row] is None for row in active.tolist()], device=active.device)]
         if len(active):
-            probe.publish(lambda: describe(used, tuple(stops)))
+            probe.publish(lambda: describe(used.clone(), tuple(stops)))
     return describe(used, tuple(stops))
 
 

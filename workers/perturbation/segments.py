@@ -17,7 +17,7 @@ from torch import Tensor
 from workers.declare import Params
 from workers.probe import Probe
 
-COMPACTNESS = {1: 0.1, 3: 10.0}  # by channels: grey from 0 to 1, or colours in Lab
+COMPACTNESS = {False: (0.1, 1.0), True: (10.0, 100.0)}  # of values from 0 to 1, and of colours in Lab
 KEPT = 512  # images whose segments are remembered
 
 Labels = NDArray[np.int64]
@@ -98,15 +98,25 @@ def _grid(size: Sequence[int], segments: int) -> Labels:
 
 
 def _superpixels(image: NDArray[np.float64], segments: int) -> Labels:
-    """Achanta et al.: SLIC Superpixels, 2012."""
+    """Segments that follow edges; where the image is too restless for them, squarer ones, at last a grid.
+
+    Achanta et al.: SLIC Superpixels, 2012.
+    """
+    for compactness in COMPACTNESS[len(image) == 3]:
+        labels = _slic(image, segments, compactness)
+        if labels.max() + 1 >= segments / 2:
+            return labels
+    return _grid(image.shape[1:], segments)
+
+
+def _slic(image: NDArray[np.float64], segments: int, compactness: float) -> Labels:
     from skimage.segmentation import slic
 
-    channels = len(image)
     found = slic(
         image.transpose(1, 2, 0),
         n_segments=segments,
-        compactness=COMPACTNESS.get(channels, 0.1),
-        convert2lab=channels == 3,
+        compactness=compactness,
+        convert2lab=len(image) == 3,
         start_label=0,
         channel_axis=2,
     )
