@@ -31,9 +31,12 @@ CHEAPER: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
     "deep-shap": {"samples": 4},
     "gradient-shap": {"samples": 10},
     "guided-ig": {"steps": 10},
+    "hsic": {"samples": 300},
     "integrated-gradients": {"nodes": 8, "max_nodes": 8},
     "occlusion": {"window": 24, "stride": 12},
+    "rise": {"max_samples": 400},
     "smoothgrad": {"samples": 10},
+    "sobol": {"max_samples": 510},
 }
 
 

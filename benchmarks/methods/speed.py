@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.figures import Figure
-from benchmarks.methods import claims
+from benchmarks.methods import claims, sampling
 from benchmarks.methods.clock import Lap, race
 from benchmarks.methods.contests import Contest, contests
 from benchmarks.methods.networks import DEVICE, Subject, subjects, transformer
@@ -29,7 +29,7 @@ def measure() -> list[Figure]:
     print(f"best of each side, in turn, {THREADS} threads, on {DEVICE.type}")
     try:
         figures = [figure for subject in subjects() for figure in _on(subject)]
-        return [*figures, *claims.on_transformer(transformer())]
+        return [*figures, *claims.on_transformer(transformer()), *sampling.exactness()]
     finally:
         torch.set_num_threads(before)
 
@@ -40,7 +40,7 @@ def _on(subject: Subject) -> list[Figure]:
     if missing:
         print(f"left out, because they do not exist: {', '.join(missing)}")
     figures = [_measured(subject, contest) for contest in every if contest.method in METHODS]
-    return [*figures, *claims.on(subject)]
+    return [*figures, *claims.on(subject), *sampling.on(subject)]
 
 
 def _measured(subject: Subject, contest: Contest) -> Figure:

@@ -28,6 +28,7 @@ from workers.methods import (
     guided_grad_cam,
     guided_ig,
     hires_cam,
+    hsic,
     input_x_gradient,
     integrated_gradients,
     layer_cam,
@@ -37,6 +38,7 @@ from workers.methods import (
     saliency,
     score_cam,
     smoothgrad,
+    sobol,
     transformer_lrp,
     transformer_relevance,
     xgrad_cam,
@@ -88,5 +90,7 @@ METHODS = index_by_name(
         transformer_lrp.METHOD,
         occlusion.METHOD,
         rise.METHOD,
+        sobol.METHOD,
+        hsic.METHOD,
     ]
 )

@@ -27,7 +27,7 @@ class MaskMoments:
         self._ym, self._yymm, self._ymm = (probe.images.new_zeros(rows, *size) for _ in range(3))
         self._m, self._mm = (probe.images.new_zeros(rows, *size) for _ in range(2))
 
-    def add(self, rows: Tensor, places: Tensor, draw: Draw, answers: Tensor) -> None:
+    def add(self, rows: Tensor, places: Tensor, draw: Draw, answers: Tensor, /) -> None:
         """`draw.codes` is (n, 2, pairs, H, W)."""
         pairs = answers.shape[1] // 2
         new = self._pairs[rows] == 0

@@ -69,7 +69,7 @@ class Sampler(Protocol):
 class Estimator(Protocol):
     """What the samples of R rows say so far."""
 
-    def add(self, rows: Tensor, places: Tensor, draw: Draw, answers: Tensor) -> None:
+    def add(self, rows: Tensor, places: Tensor, draw: Draw, answers: Tensor, /) -> None:
         """What rows (r,) got in a round, `answers` (r, steps), for the images `places` (r,) of its draw."""
 
     def inaccuracies(self, rows: Tensor) -> Tensor:

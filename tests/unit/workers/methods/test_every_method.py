@@ -28,11 +28,13 @@ CHEAP: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
     "blur-ig": {"nodes": 4, "max_nodes": 8},
     "gradient-shap": {"samples": 6},
     "guided-ig": {"steps": 8},
+    "hsic": {"cells": 3, "samples": 48},
     "integrated-gradients": {"nodes": 8, "max_nodes": 16},
     "occlusion": {"window": 16},
     "rise": {"max_samples": 96},
     "score-cam": {"channels": 6},
     "smoothgrad": {"samples": 6},
+    "sobol": {"cells": 3, "max_samples": 66},
 }
 WITHOUT_ATTENTION = frozenset(SUBJECTS) - {"vision-transformer"}  # or with attention in windows
 # Networks that a method refuses with a reason; if it no longer does, its line must go.
