@@ -139,9 +139,12 @@ def _plain_rise(shared: Pass, target: int, seed: int) -> Tensor:
     sampler = RandomGrids(probe, Canvas(probe, "zero"), cells=7, keep=keep)
     first, every = torch.tensor([0]), torch.tensor([SAMPLES])
     masks = torch.cat([sampler.draw(first, every).codes[0, 0] for _ in range(2 * SAMPLES // ROUND)])
-    scores = torch.cat([shared.forward(some[:, None] * shared.images) for some in masks.split(CHUNK_ROWS)])
+    scores = torch.cat(
+        [shared.forward(some[:, None] * shared.images) for some in torch.split(masks, CHUNK_ROWS)]
+    )
     weights = scores.softmax(dim=1)[:, target]
-    return torch.tensordot(weights, masks, 1) / len(masks) / keep
+    maps: Tensor = torch.tensordot(weights, masks, 1) / len(masks) / keep
+    return maps
 
 
 def _plain_kernel_shap(shared: Pass, target: int, seed: int) -> Tensor:

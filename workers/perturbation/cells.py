@@ -21,5 +21,5 @@ class Cells:
 
     def paint(self, values: Tensor) -> Tensor:
         """(..., cells) -> (..., H, W): each cell's value at all of its pixels; cells are counted by rows."""
-        cells = values.unflatten(-1, self.grid)
+        cells = values.view(*values.shape[:-1], *self.grid)
         return cells[..., self._rows, :][..., self._columns]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
+import warnings
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 import torch
@@ -11,9 +15,16 @@ from jobs.result import Stop
 from tests.unit.workers.forwards import count_forwards
 from tests.unit.workers.networks import Pooled, seeded
 from workers.declare import Relevance
+from workers.methods import METHODS
 from workers.methods.rise import METHOD, RiseParams
 from workers.probe import Circumstances, Draft, Probe
 from workers.probe.passes import Pass
+
+# Every method that draws samples, with what makes its rounds many and small.
+SAMPLING: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
+    "rise": {"max_samples": 704},
+    "sobol": {"cells": 3, "max_samples": 2800},
+}
 
 
 def explain(circumstances: Circumstances, **params: object) -> Relevance:
@@ -72,3 +83,29 @@ def test_a_limit_in_seconds_is_a_deadline() -> None:
     found = explain(Circumstances(), max_samples=1_000_000, max_seconds=1e-6)
 
     assert found.stops == (Stop.DEADLINE,) * 2
+
+
+@pytest.mark.parametrize("method", SAMPLING)
+def test_memory_does_not_grow_with_the_samples(method: str) -> None:
+    network = seeded(Pooled)
+    shared = Pass(network, torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(1)))
+    sizes: list[int] = []
+    probe = Probe(
+        shared, [0], [1], circumstances=Circumstances(publish=lambda _: sizes.append(living_bytes()))
+    )
+    chosen = METHODS[method]
+    with torch.no_grad():
+        chosen.explain(probe, chosen.params.model_validate(SAMPLING[method]))
+
+    assert len(sizes) >= 8
+    assert max(sizes[4:]) <= max(sizes[:4])
+
+
+def living_bytes() -> int:
+    """What all tensors hold that are alive; views of one memory count once."""
+    gc.collect()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # looking at everything wakes deprecated names
+        tensors = [one for one in gc.get_objects() if type(one) is torch.Tensor]
+    storages = {one.untyped_storage().data_ptr(): one.untyped_storage().nbytes() for one in tensors}
+    return sum(storages.values())
