@@ -29,7 +29,7 @@ Ask = Callable[..., tuple[Job, bytes]]
 def difference(probe: Probe, params: Params) -> Relevance:
     """How far each pixel is from that of the reference, by way of rows and parts of the probe."""
     maps = torch.zeros(len(probe), *probe.input_size)
-    for rows in torch.arange(len(probe)).split(2):
+    for rows in torch.split(torch.arange(len(probe)), 2):
         some = probe.part(0.0, 0.5).rows(rows)
         maps[rows] = (some.inputs - some.references).mean(dim=1)
     return Relevance(maps=maps, native_grid=probe.input_size)
