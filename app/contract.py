@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from app import schemas
 from app.errors import MEDIA_TYPE, ProblemBody, status_of
+from app.forms import FILES, IMAGE_TYPES
 from jobs.catalogue import MethodCard
 from jobs.errors import (
     InternalError,
@@ -36,7 +37,6 @@ ANSWERED: tuple[type[BaseModel], ...] = (
     schemas.Live,
     schemas.Ready,
 )
-IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/tiff", "application/octet-stream")
 BINARY: Json = {"type": "string", "format": "binary"}
 TEXT: Json = {"schema": {"type": "string"}}
 EVENT: Json = {
@@ -153,9 +153,9 @@ def upload(fields: type[BaseModel], whole: type[BaseModel], *, texts: Json) -> J
         "type": "object",
         "additionalProperties": False,
         "required": ["image", *(name for name, info in fields.model_fields.items() if info.is_required())],
-        "properties": {"image": BINARY, **texts},
+        "properties": {**FILES, **texts},
     }
-    encoding = {"image": {"contentType": ", ".join(IMAGE_TYPES)}}
+    encoding = {name: {"contentType": ", ".join(IMAGE_TYPES)} for name in FILES}
     content: Json = {
         "multipart/form-data": {"schema": form, "encoding": encoding},
         "application/json": {"schema": ref(whole)},

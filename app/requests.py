@@ -15,9 +15,10 @@ from pydantic_core import from_json
 from starlette.datastructures import ImmutableMultiDict, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from app.forms import FILES
 from jobs.errors import InvalidRequest, Problem, TooLarge, UnknownFormat
 
-FORM_BYTES = 1024 * 1024  # what may lie around the image: fields, boundaries, headers
+FORM_BYTES = 1024 * 1024  # what may lie around the files: fields, boundaries, headers
 MAX_PARTS = 64
 LISTS = frozenset({"target", "metrics"})
 JSON_FIELDS = frozenset({"params", "specs"})
@@ -27,22 +28,27 @@ Fields = dict[str, Any]  # Any: JSON values, checked later by a model
 
 @dataclass(frozen=True)
 class BodyLimits:
-    """How large an image file may be, and how long its body may take."""
+    """How large one file may be, and how long a body may take."""
 
     image_bytes: int
     seconds: float
 
     @property
+    def form_bytes(self) -> int:
+        """As many as all files and what lies around them may have."""
+        return len(FILES) * self.image_bytes + FORM_BYTES
+
+    @property
     def json_bytes(self) -> int:
-        """An image in base64 is a third longer."""
-        return self.image_bytes * 4 // 3 + FORM_BYTES
+        """A file in base64 is a third longer."""
+        return len(FILES) * (self.image_bytes * 4 // 3) + FORM_BYTES
 
 
 @dataclass
 class Submission:
-    """What a client sent: the image file as bytes, the fields as JSON values, and what could not be read."""
+    """What a client sent: files as bytes, the fields as JSON values, and what could not be read."""
 
-    image: bytes | None = None
+    files: dict[str, bytes] = field(default_factory=dict)
     fields: Fields = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
@@ -52,7 +58,7 @@ class Submission:
 
 
 async def read_submission(request: Request, limits: BodyLimits, known: Collection[str]) -> Submission:
-    """Read the image and the `known` fields; fields may stand in the query with every kind of body.
+    """Read the files and the `known` fields; fields may stand in the query with every kind of body.
 
     Raises `TooLarge`, `UnknownFormat` for a body that is none of the three kinds, `InvalidRequest` for one
     that cannot be parsed or does not arrive in time.
@@ -64,7 +70,9 @@ async def read_submission(request: Request, limits: BodyLimits, known: Collectio
     except TimeoutError:
         raise _broken(f"did not arrive within {limits.seconds:g} s") from None
     _take_texts(request.query_params, submission, known)
-    if submission.image is None and not any(problem.field == "image" for problem in submission.problems):
+    if "image" not in submission.files and not any(
+        problem.field == "image" for problem in submission.problems
+    ):
         submission.wrong("image", "is required")
     return submission
 
@@ -76,9 +84,9 @@ async def _read_body(
     if kind == "multipart/form-data":
         await _read_form(request, limits, submission, known)
     elif kind == "application/json":
-        _read_json(await _read_bytes(request, limits.json_bytes), submission, known)
+        _read_json(await _read_bytes(request, limits.json_bytes), limits, submission, known)
     elif kind.startswith("image/") or kind == "application/octet-stream":
-        submission.image = await _read_bytes(request, limits.image_bytes) or None
+        _take_file("image", await _read_bytes(request, limits.image_bytes), limits, submission)
     else:
         raise UnknownFormat(
             "Send the image as multipart/form-data, in application/json as base64, or as an image/* body.",
@@ -89,67 +97,78 @@ async def _read_body(
 async def _read_form(
     request: Request, limits: BodyLimits, submission: Submission, known: Collection[str]
 ) -> None:
-    async with aclosing(_limited(request, limits.image_bytes + FORM_BYTES)) as stream:
+    async with aclosing(_limited(request, limits.form_bytes)) as stream:
         parser = MultiPartParser(
-            request.headers, stream, max_files=1, max_fields=MAX_PARTS, max_part_size=FORM_BYTES
+            request.headers, stream, max_files=len(FILES), max_fields=MAX_PARTS, max_part_size=FORM_BYTES
         )
-        parser.spool_max_size = limits.image_bytes + FORM_BYTES  # images never touch the disk
+        parser.spool_max_size = limits.form_bytes  # images never touch the disk
         try:
             form = await parser.parse()
         except (MultiPartException, UnicodeError, LookupError) as error:
             raise _broken(f"is not readable as multipart: {error}") from None
     try:
-        image = form.get("image")
-        if isinstance(image, UploadFile):
-            submission.image = await image.read() or None
         texts = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
-        files = [name for name, value in form.multi_items() if not isinstance(value, str) and name != "image"]
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                _take_file(name, await value.read(), limits, submission)
     finally:
         await form.close()
-    for name in files:
-        submission.wrong(name, "is not a field that takes a file; the file's part is named `image`")
-    if any(name == "image" for name, _ in texts):
-        submission.wrong("image", "must be a file part, with a filename")
-    _check_size(submission.image, limits)
-    _take_texts(ImmutableMultiDict([pair for pair in texts if pair[0] != "image"]), submission, known)
+    _take_texts(ImmutableMultiDict(texts), submission, known)
 
 
-def _read_json(body: bytes, submission: Submission, known: Collection[str]) -> None:
+def _read_json(body: bytes, limits: BodyLimits, submission: Submission, known: Collection[str]) -> None:
     try:
         document = from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise _broken(f"is not readable as JSON: {error}") from None
     if not isinstance(document, dict):
         raise _broken("must be a JSON object")
-    image = document.pop("image", None)
-    if len(body) - (len(image) if isinstance(image, str) else 0) > FORM_BYTES:
+    files = {name: document.pop(name, None) for name in FILES}
+    if len(body) - sum(len(text) for text in files.values() if isinstance(text, str)) > FORM_BYTES:
         raise _too_large(FORM_BYTES, what="The fields besides the image", field="body")
-    if image is not None:
-        _take_base64(image, submission)
+    for name, text in files.items():
+        if text is not None:
+            _take_base64(name, text, limits, submission)
     for name in sorted(document.keys() - set(known)):
-        submission.wrong(name, f"is not a field of this request; there are: image, {', '.join(known)}")
+        submission.wrong(name, _no_field(known))
     submission.fields.update({name: document[name] for name in known if name in document})
 
 
-def _take_base64(text: object, submission: Submission) -> None:
+def _take_base64(name: str, text: object, limits: BodyLimits, submission: Submission) -> None:
     if not isinstance(text, str):
-        submission.wrong("image", "must be a string of base64")
+        submission.wrong(name, "must be a string of base64")
         return
     if text.startswith("data:"):
         text = text.partition(",")[2]
     try:
-        submission.image = base64.b64decode("".join(text.split()), validate=True) or None
+        content = base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
-        submission.wrong("image", "must be a string of base64")
+        submission.wrong(name, "must be a string of base64")
+    else:
+        _take_file(name, content, limits, submission)
+
+
+def _take_file(name: str, content: bytes, limits: BodyLimits, submission: Submission) -> None:
+    if name not in FILES:
+        submission.wrong(name, f"is not a field that takes a file; there are: {', '.join(FILES)}")
+    elif name in submission.files:
+        submission.wrong(name, "is given twice")
+    elif len(content) > limits.image_bytes:
+        raise _too_large(limits.image_bytes, field=name)
+    elif not content:
+        submission.wrong(name, "is empty")
+    else:
+        submission.files[name] = content
 
 
 def _take_texts(texts: ImmutableMultiDict[str, str], submission: Submission, known: Collection[str]) -> None:
     """Take fields that came as text; a field that is there already is named as given twice."""
     for name in texts:
         values = texts.getlist(name)
-        if name not in known:
-            there_are = f"there are: image, {', '.join(known)}"
-            submission.wrong(name, f"is not a field of this request; {there_are}")
+        if name in FILES:
+            submission.wrong(name, "must be a file part of a form, with a filename, or base64 in JSON")
+        elif name not in known:
+            submission.wrong(name, _no_field(known))
         elif name in submission.fields or (len(values) > 1 and name not in LISTS):
             submission.wrong(name, "is given twice")
         else:
@@ -186,9 +205,8 @@ async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
             yield chunk
 
 
-def _check_size(image: bytes | None, limits: BodyLimits) -> None:
-    if image is not None and len(image) > limits.image_bytes:
-        raise _too_large(limits.image_bytes)
+def _no_field(known: Collection[str]) -> str:
+    return f"is not a field of this request; there are: {', '.join((*FILES, *known))}"
 
 
 def _too_large(limit: int, *, what: str = "The upload", field: str = "image") -> TooLarge:

@@ -106,13 +106,15 @@ class BatchFields(Asked):
     specs: Annotated[tuple[dict[str, Any], ...], at_most(MAX_SPECS)] = Field(min_length=1)
 
 
-class Base64Image(Asked):
-    """The image in a JSON body."""
+Base64 = Annotated[str, Field(min_length=1, json_schema_extra={"format": "byte"})]
 
-    image: str = Field(
-        min_length=1,
-        description="The image file in base64; a `data:` URL is understood too.",
-        json_schema_extra={"format": "byte"},
+
+class Base64Image(Asked):
+    """The image in a JSON body, and the reference of a method that needs one."""
+
+    image: Base64 = Field(description="The image file in base64; a `data:` URL is understood too.")
+    reference: Base64 | None = Field(
+        None, description="A second image file, for the methods that need `reference`, and for no other."
     )
 
 
@@ -226,25 +228,3 @@ class Ready(BaseModel):
     differing_models: Mapping[str, tuple[str, ...]] = Field(
         {}, description="Models that live workers serve with different weights, and the digests."
     )
-
-
-def _text_fields() -> dict[str, Any]:  # Any: JSON Schemas
-    """The fields of an explanation as they are written in forms and queries."""
-    name = {"type": "string", "minLength": 1, "maxLength": 64}
-    target = {"type": "string", "minLength": 1, "maxLength": MAX_LABEL}
-    many = {"type": "array", "minItems": 1, "uniqueItems": True}
-    return {
-        "model": name,
-        "method": name,
-        "target": {**many, "items": target, "maxItems": MAX_TARGETS},
-        "params": {"type": "string", "contentMediaType": "application/json"},
-        "metrics": {**many, "items": name, "maxItems": MAX_METRICS},
-        "seed": {"type": "integer", "minimum": 0, "maximum": MAX_SEED},
-    }
-
-
-EXPLANATION_TEXTS = _text_fields()
-BATCH_TEXTS: dict[str, Any] = {  # Any: JSON Schemas
-    "model": EXPLANATION_TEXTS["model"],
-    "specs": {"type": "string", "contentMediaType": "application/json"},
-}

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from pydantic import ValidationError
 
 from app.errors import invalid, problems_of
+from app.images import Darkroom, Picture
 from app.menu import Menu
 from app.requests import Fields, Submission
 from app.schemas import Asked, BatchFields, ExplanationFields, Spec
-from app.uploads.decoder import Decoded, Decoder
-from jobs.catalogue import ModelCard
-from jobs.errors import Problem, Refused
-from jobs.fingerprint import image_key, job_id, pixels_digest
-from jobs.job import ImageRef, Job, MethodRef
+from app.uploads.decoder import Decoder
+from jobs.catalogue import ModelCard, Need
+from jobs.errors import Problem
+from jobs.fingerprint import job_id
+from jobs.job import Job, MethodRef, Opened
 
 FIELDS = ("model", *Spec.model_fields)
 BATCH_FIELDS = tuple(BatchFields.model_fields)
-THREAD_BYTES = 1_000_000  # pixels from here on are digested off the event loop
+GIVE_REFERENCE = "send a second image, as a file part `reference` of a form or as base64 in JSON"
 PLACEHOLDERS: Fields = {"model": "-", "method": "-", "specs": [{}]}
-
-
-@dataclass(frozen=True)
-class Picture:
-    """Decoded pixels, and the name under which they are kept."""
-
-    ref: ImageRef
-    pixels: bytes
 
 
 @dataclass(frozen=True)
@@ -38,6 +29,7 @@ class Wish:
     """One explanation that can be computed: a known method, complete parameters, classes that exist."""
 
     method: MethodRef
+    takes_reference: bool
     targets: tuple[int, ...]
     metrics: tuple[str, ...]
     seed: int
@@ -48,28 +40,31 @@ class Desk:
 
     def __init__(self, menu: Menu, decoder: Decoder, secret: bytes) -> None:
         self._menu = menu
-        self._decoder = decoder
+        self._darkroom = Darkroom(decoder, secret)
         self._secret = secret
 
-    async def job(self, tenant: str, submission: Submission) -> tuple[Job, bytes]:
+    async def job(self, tenant: str, submission: Submission) -> Opened:
         """The job of one submission and its pixels; raises `InvalidRequest` or `Refused`."""
         problems = list(submission.problems)
         fields = _valid(ExplanationFields, submission.fields, "", problems)
         model = await self._model(fields.get("model"), problems)
         wish = self._wish(fields, model, "", problems)
-        jobs, pixels = await self._jobs(tenant, submission.image, model, [wish], problems)
-        return jobs[0], pixels
+        self._check_reference([fields], submission, problems)
+        [opened] = await self._jobs(tenant, submission, model, [wish], problems)
+        return opened
 
-    async def jobs(self, tenant: str, submission: Submission) -> tuple[list[Job], bytes]:
+    async def jobs(self, tenant: str, submission: Submission) -> list[Opened]:
         """The jobs of a batch in the order of its specs, and their pixels; raises like `job`."""
         problems = list(submission.problems)
         fields = _valid(BatchFields, submission.fields, "", problems)
         model = await self._model(fields.get("model"), problems)
-        wishes = []
+        specs, wishes = [], []
         for index, spec in enumerate(fields.get("specs", ())):
             prefix = f"specs.{index}."
-            wishes.append(self._wish(_valid(Spec, spec, prefix, problems), model, prefix, problems))
-        return await self._jobs(tenant, submission.image, model, wishes, problems)
+            specs.append(_valid(Spec, spec, prefix, problems))
+            wishes.append(self._wish(specs[-1], model, prefix, problems))
+        self._check_reference(specs, submission, problems)
+        return await self._jobs(tenant, submission, model, wishes, problems)
 
     async def _model(self, model_id: str | None, problems: list[Problem]) -> ModelCard | None:
         if model_id is None:
@@ -95,73 +90,76 @@ class Desk:
             there_are = ", ".join(known) or "none"
             message = f"{', '.join(unknown)} is not known; there are: {there_are}"
             problems.append(Problem(field=f"{prefix}metrics", message=message))
-        return Wish(method, targets, metrics, fields.get("seed", 0)) if method else None
+        if method is None:
+            return None
+        return Wish(method, self._takes_reference(method.name), targets, metrics, fields.get("seed", 0))
+
+    def _check_reference(
+        self, specs: Sequence[Fields], submission: Submission, problems: list[Problem]
+    ) -> None:
+        """It must be there when a method needs it, and must not be when none does: nothing is ignored."""
+        names = list(dict.fromkeys(spec.get("method", "") for spec in specs))
+        needy = [name for name in names if self._takes_reference(name)]
+        if needy and "reference" not in submission.files:
+            message = f"is required by {', '.join(needy)}: {GIVE_REFERENCE}"
+            problems.append(Problem(field="reference", message=message))
+        elif names and not needy and "reference" in submission.files and all(map(self._is_known, names)):
+            those = [card.name for card in self._menu.catalogue.methods if self._takes_reference(card.name)]
+            message = f"is of no use to {', '.join(names)}; it is for: {', '.join(those) or 'no method'}"
+            problems.append(Problem(field="reference", message=message))
+
+    def _is_known(self, method: str) -> bool:
+        return self._menu.catalogue.method(method) is not None
+
+    def _takes_reference(self, method: str) -> bool:
+        card = self._menu.catalogue.method(method)
+        return card is not None and Need.REFERENCE in card.needs
 
     async def _jobs(
         self,
         tenant: str,
-        image: bytes | None,
+        submission: Submission,
         model: ModelCard | None,
         wishes: Sequence[Wish | None],
         problems: list[Problem],
-    ) -> tuple[list[Job], bytes]:
-        """Decode the image last: with other fields wrong, a bad image is one more of them."""
-        picture = None
-        try:
-            if image is not None:
-                picture = await self._picture(tenant, await self._decoder.decode(image))
-        except Refused as error:
-            problem = Problem(field="image", message=error.detail)
-            if not problems:
-                raise type(error)(error.detail, problems=(problem,)) from error
-            problems.append(problem)
-        if problems or picture is None or model is None:
+    ) -> list[Opened]:
+        """Decode the files last: with other fields wrong, a bad file is one more of them."""
+        pictures = await self._darkroom.pictures(tenant, submission.files, problems)
+        if problems or "image" not in pictures or model is None:
             raise invalid(problems)
-        return [self._job(tenant, model, picture, wish) for wish in wishes if wish], picture.pixels
+        image, reference = pictures["image"], pictures.get("reference")
+        return [
+            self._job(tenant, model, wish, image, reference if wish.takes_reference else None)
+            for wish in wishes
+            if wish
+        ]
 
-    async def _picture(self, tenant: str, decoded: Decoded) -> Picture:
-        if decoded.pixels.nbytes < THREAD_BYTES:
-            return self._described(tenant, decoded)
-        return await asyncio.to_thread(self._described, tenant, decoded)
-
-    def _described(self, tenant: str, decoded: Decoded) -> Picture:
-        shape, dtype = decoded.pixels.shape, decoded.pixels.dtype.name
-        pixels = np.ascontiguousarray(decoded.pixels).tobytes()
-        digest = pixels_digest(pixels, shape=shape, dtype=dtype)
-        ref = ImageRef.model_validate(
-            {
-                "key": image_key(self._secret, tenant=tenant, digest=digest),
-                "digest": digest,
-                "height": shape[0],
-                "width": shape[1],
-                "channels": 3 if len(shape) == 3 else 1,
-                "dtype": dtype,
-                "steps": decoded.steps,
-            }
-        )
-        return Picture(ref, pixels)
-
-    def _job(self, tenant: str, model: ModelCard, picture: Picture, wish: Wish) -> Job:
+    def _job(
+        self, tenant: str, model: ModelCard, wish: Wish, image: Picture, reference: Picture | None
+    ) -> Opened:
         name = job_id(
             self._secret,
             tenant=tenant,
-            image_digest=picture.ref.digest,
+            image_digest=image.ref.digest,
             model=model.ref,
             method=wish.method,
             targets=wish.targets,
             metrics=wish.metrics,
             seed=wish.seed,
+            reference_digest=reference.ref.digest if reference else None,
         )
-        return Job(
+        job = Job(
             id=name,
             tenant=tenant,
             model=model.ref,
             method=wish.method,
-            image=picture.ref,
+            image=image.ref,
+            reference=reference.ref if reference else None,
             targets=wish.targets,
             metrics=wish.metrics,
             seed=wish.seed,
         )
+        return Opened(job, image.pixels, reference.pixels if reference else None)
 
 
 def _valid(kind: type[Asked], fields: Fields, prefix: str, problems: list[Problem]) -> Fields:

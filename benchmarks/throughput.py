@@ -19,7 +19,7 @@ from benchmarks import load
 from benchmarks.figures import Figure
 from benchmarks.pictures import explanation_request, noise_pngs, phantom_pngs
 from jobs.catalogue import load_catalogue
-from jobs.job import ImageRef, Job, MethodRef
+from jobs.job import ImageRef, Job, MethodRef, Opened
 from workers.models.repository import Repository
 from workers.runner import Runner
 
@@ -108,7 +108,7 @@ def _in_process(
             yield len(jobs) / (time.perf_counter() - started)
 
 
-def _job(runner: Runner, model: str, method: str, png: bytes) -> tuple[Job, bytes]:
+def _job(runner: Runner, model: str, method: str, png: bytes) -> Opened:
     pixels = np.asarray(Image.open(io.BytesIO(png)))
     card = next(card for card in runner.cards() if card.id == model)
     chosen = load_catalogue().method(method)
@@ -125,7 +125,7 @@ def _job(runner: Runner, model: str, method: str, png: bytes) -> tuple[Job, byte
     )
     method_ref = MethodRef(name=method, version=chosen.version, params=params)
     job = Job(id=image.key, tenant="benchmark", model=card.ref, method=method_ref, image=image)
-    return job, pixels.tobytes()
+    return Opened(job, pixels.tobytes())
 
 
 @contextmanager

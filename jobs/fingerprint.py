@@ -23,6 +23,7 @@ def job_id(
     targets: tuple[int, ...],
     metrics: tuple[str, ...],
     seed: int,
+    reference_digest: str | None = None,
 ) -> str:
     """32 lower-case base32 characters that are equal exactly when the explanations would be.
 
@@ -40,6 +41,7 @@ def job_id(
             targets,
             metrics,
             seed,
+            *(() if reference_digest is None else ("reference", reference_digest)),
         ],
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Literal
 
@@ -69,7 +70,11 @@ class ImageRef(Message):
 
 
 class Job(Message):
-    """One explanation to compute: an image, a model, a method, and the classes to explain."""
+    """One explanation to compute: an image, a model, a method, and the classes to explain.
+
+    The reference is a second image, for methods that set the first one against it. A job without one does
+    not speak of it, so that workers that know of no references still read the job.
+    """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     id: str
@@ -77,6 +82,21 @@ class Job(Message):
     model: ModelRef
     method: MethodRef
     image: ImageRef
+    reference: ImageRef | None = Field(None, exclude_if=lambda reference: reference is None)
     targets: tuple[int, ...] = Field((), description="Class indices; none means the predicted class.")
     metrics: tuple[str, ...] = ()
     seed: int = Field(0, ge=0, lt=2**63)
+
+    @property
+    def images(self) -> tuple[ImageRef, ...]:
+        """The image and, if there is one, the reference; they may be the same picture."""
+        return (self.image,) if self.reference is None else (self.image, self.reference)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A job with the raw pixels of its image, and of its reference if it has one."""
+
+    job: Job
+    pixels: bytes
+    reference: bytes | None = None

@@ -7,8 +7,8 @@ All keys of one deployment share the hash tag `{namespace}`, so each script stay
 | `job:<id>`            | hash   | the job, its state, progress, queue entry, crashes, error | `RESULT`    |
 | `result:<id>`         | string | the `Result` as JSON                                      | `RESULT`    |
 | `maps:<id>`           | hash   | target index -> raw little-endian float32 of its map      | `RESULT`    |
-| `image:<image>`       | string | raw pixels                                                | `RESULT`    |
-| `image-jobs:<image>`  | set    | ids of the jobs that use the image                        | `RESULT`    |
+| `image:<image>`       | string | raw pixels of an image or a reference                     | `RESULT`    |
+| `image-jobs:<image>`  | set    | ids of the jobs that use it as image or as reference      | `RESULT`    |
 | `queue:<model>@<hex>` | stream | one entry a job that is not finished                      | `QUEUE`     |
 | `pending:<tenant>`    | zset   | ids of unfinished jobs by submit time                     | `RESULT`    |
 | `pace:<model>@<hex>`  | hash   | running mean of the seconds that a job occupies the queue | `SEEN`      |

@@ -28,26 +28,24 @@ class Hold:
     deliveries: int
 
 
-def submit(keys: Keys, job: Job, pixels: bytes | None, *, capacity: int, tenant_capacity: int) -> Call:
-    """Accept a job once."""
-    return Call(
-        load("submit"),
-        _places(keys, job),
-        (
-            job.id,
-            job.tenant,
-            job.model_dump_json(),
-            job.model.key,
-            job.image.key,
-            int(pixels is not None),
-            pixels or b"",
-            capacity,
-            tenant_capacity,
-            keys.lifetimes.result,
-            keys.lifetimes.queue,
-            keys.changes,
-        ),
-    )
+def submit(keys: Keys, job: Job, pixels: Mapping[str, bytes], *, capacity: int, tenant_capacity: int) -> Call:
+    """Accept a job once; `pixels` are by image, and those left out must be stored already."""
+    words: list[Argument] = [
+        job.id,
+        job.tenant,
+        job.model_dump_json(),
+        job.model.key,
+        job.image.key,
+        job.reference.key if job.reference else "",
+        capacity,
+        tenant_capacity,
+        keys.lifetimes.result,
+        keys.lifetimes.queue,
+        keys.changes,
+    ]
+    for image in _images(job):
+        words += (int(image in pixels), pixels.get(image, b""))
+    return Call(load("submit"), _places(keys, job), tuple(words))
 
 
 def group(keys: Keys, model: ModelRef) -> Call:
@@ -72,8 +70,9 @@ def start(keys: Keys, starts: Sequence[tuple[Hold, Job]]) -> Call:
     touched: list[str] = []
     words: list[Argument] = [keys.changes, GROUP, keys.lifetimes.result]
     for hold, job in starts:
-        touched += (*_job_and_queue(keys, hold), keys.image(job.image.key), keys.image_jobs(job.image.key))
-        words += (hold.job_id, hold.entry, hold.consumer, hold.deliveries)
+        places = (*_job_and_queue(keys, hold), *_image_places(keys, job))
+        touched += places
+        words += (len(places), hold.job_id, hold.entry, hold.consumer, hold.deliveries)
     return Call(load("start"), tuple(touched), tuple(words))
 
 
@@ -95,8 +94,9 @@ def commit(keys: Keys, commits: Sequence[tuple[Hold, Job, Result, Mapping[int, b
     touched: list[str] = []
     words: list[Argument] = [keys.changes, GROUP, keys.lifetimes.result, keys.lifetimes.seen]
     for hold, job, result, maps in commits:
-        touched += _places(keys, job)
-        words += (hold.job_id, hold.entry, hold.consumer, hold.deliveries)
+        places = _places(keys, job)
+        touched += places
+        words += (len(places), hold.job_id, hold.entry, hold.consumer, hold.deliveries)
         words += (result.model_dump_json(), 2 * len(maps))
         words += (word for target, values in maps.items() for word in (target, values))
     return Call(load("commit"), tuple(touched), tuple(words))
@@ -146,21 +146,22 @@ def cancel(keys: Keys, tenant: str, job_id: str, model_key: str) -> Call:
 
 
 def erase(
-    keys: Keys, tenant: str, job_id: str, model_key: str, *, image: str, image_jobs: Sequence[str]
+    keys: Keys, tenant: str, job_id: str, model_key: str, *, image_jobs: Mapping[str, Sequence[str]]
 ) -> Call:
-    """Remove all that is kept of a tenant's job; `image_jobs` are the other jobs of its image."""
-    touched = (
+    """Remove all that is kept of a tenant's job; `image_jobs` are its images, each with its other jobs."""
+    touched = [
         keys.job(job_id),
         keys.result(job_id),
         keys.maps(job_id),
-        keys.image(image),
-        keys.image_jobs(image),
         keys.queue_named(model_key),
         keys.pending(tenant),
         keys.dead,
-        *(keys.job(mate) for mate in image_jobs),
-    )
-    return Call(load("erase"), touched, (job_id, keys.changes, GROUP, tenant, *image_jobs))
+    ]
+    words: list[Argument] = [job_id, keys.changes, GROUP, tenant]
+    for image, mates in image_jobs.items():
+        touched += (keys.image(image), keys.image_jobs(image), *map(keys.job, mates))
+        words += (len(mates), *mates)
+    return Call(load("erase"), tuple(touched), tuple(words))
 
 
 def _places(keys: Keys, job: Job) -> tuple[str, ...]:
@@ -169,12 +170,21 @@ def _places(keys: Keys, job: Job) -> tuple[str, ...]:
         keys.job(job.id),
         keys.result(job.id),
         keys.maps(job.id),
-        keys.image(job.image.key),
-        keys.image_jobs(job.image.key),
         keys.queue(job.model),
         keys.pending(job.tenant),
         keys.pace(job.model),
+        *_image_places(keys, job),
     )
+
+
+def _image_places(keys: Keys, job: Job) -> tuple[str, ...]:
+    """Two keys of each image, behind all others."""
+    return tuple(key for image in _images(job) for key in (keys.image(image), keys.image_jobs(image)))
+
+
+def _images(job: Job) -> tuple[str, ...]:
+    """The names of a job's pictures, each once."""
+    return tuple(dict.fromkeys(image.key for image in job.images))
 
 
 def _job_and_queue(keys: Keys, hold: Hold) -> tuple[str, str]:

@@ -98,6 +98,11 @@ class Provenance(Message):
     """What must be known to compute the same map again."""
 
     image: str
+    reference: str | None = Field(
+        None,
+        exclude_if=lambda reference: reference is None,
+        description="Digest of the reference, like that of the image; absent where there was none.",
+    )
     # Any: each step says in its own words what it did, for example {"step": "resize", "to": [256, 341]}.
     preprocessing: tuple[dict[str, Any], ...] = ()
     seed: int = 0

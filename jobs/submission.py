@@ -31,16 +31,25 @@ class Submissions:
         self.keys = keys
 
     async def submit(
-        self, job: Job, pixels: bytes | None, *, capacity: int, tenant_capacity: int
+        self,
+        job: Job,
+        pixels: bytes | None,
+        *,
+        reference: bytes | None = None,
+        capacity: int,
+        tenant_capacity: int,
     ) -> Submission:
         """Accept a job, or find the equal one that is queued, running or done.
 
-        `pixels` may be None when the image is known to be stored. `capacity` bounds the unfinished jobs of
-        the job's model, `tenant_capacity` those of its tenant; a job that is known is never refused.
+        `pixels`, and those of the job's `reference`, may be None when they are known to be stored.
+        `capacity` bounds the unfinished jobs of the job's model, `tenant_capacity` those of its tenant; a
+        job that is known is never refused.
 
-        Raises `TenantFull`, `QueueFull`, `Gone` (the image is not stored, send it) and `Unavailable`.
+        Raises `TenantFull`, `QueueFull`, `Gone` (an image is not stored, send it) and `Unavailable`.
         """
-        call = moves.submit(self.keys, job, pixels, capacity=capacity, tenant_capacity=tenant_capacity)
+        given = zip(job.images, (pixels, reference), strict=False)
+        sent = {image.key: content for image, content in given if content is not None}
+        call = moves.submit(self.keys, job, sent, capacity=capacity, tenant_capacity=tenant_capacity)
         with reachable():
             verdict, state, seconds = await run(self.redis, call)
         match verdict:
@@ -61,21 +70,25 @@ class Submissions:
             return bool(await run(self.redis, moves.cancel(self.keys, tenant, job_id, known[0])))
 
     async def erase(self, tenant: str, job_id: str) -> bool:
-        """Remove a job in any state with its result, and its image unless another job uses it."""
+        """Remove a job in any state with its result, and those of its images that no other job uses."""
         with reachable():
             known = await self._place(tenant, job_id)
             if known is None:
                 return False
-            model_key, image = known
-            members = cast(set[bytes], await self.redis.smembers(self.keys.image_jobs(image)))
-            mates = sorted(member.decode() for member in members if member.decode() != job_id)
-            call = moves.erase(self.keys, tenant, job_id, model_key, image=image, image_jobs=mates)
+            model_key, images = known
+            image_jobs = {image: await self._mates(image, job_id) for image in images}
+            call = moves.erase(self.keys, tenant, job_id, model_key, image_jobs=image_jobs)
             return bool(await run(self.redis, call))
 
-    async def _place(self, tenant: str, job_id: str) -> tuple[str, str] | None:
-        """The model key and the image of a tenant's job."""
-        fields = await self.redis.hmget(self.keys.job(job_id), ["tenant", "model", "image"])
-        owner, model_key, image = cast(list[bytes | None], fields)
-        if owner != tenant.encode() or model_key is None or image is None:
+    async def _mates(self, image: str, job_id: str) -> list[str]:
+        """The other jobs that use an image."""
+        members = cast(set[bytes], await self.redis.smembers(self.keys.image_jobs(image)))
+        return sorted(member.decode() for member in members if member.decode() != job_id)
+
+    async def _place(self, tenant: str, job_id: str) -> tuple[str, list[str]] | None:
+        """The model key and the images of a tenant's job."""
+        fields = await self.redis.hmget(self.keys.job(job_id), ["tenant", "model", "image", "reference"])
+        owner, model_key, *images = cast(list[bytes | None], fields)
+        if owner != tenant.encode() or model_key is None or images[0] is None:
             return None
-        return model_key.decode(), image.decode()
+        return model_key.decode(), [image.decode() for image in images if image is not None]

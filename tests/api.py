@@ -99,7 +99,11 @@ def result_of(job: Job) -> tuple[Result, Mapping[int, bytes]]:
         id=job.id,
         predictions=(Prediction(index=PREDICTED, label=LABELS[PREDICTED], score=0.5, logit=1.0),),
         targets=found,
-        provenance=Provenance(image=job.image.digest, seed=job.seed),
+        provenance=Provenance(
+            image=job.image.digest,
+            reference=job.reference.digest if job.reference else None,
+            seed=job.seed,
+        ),
     )
     return result, {target: relevance(target).tobytes() for target in targets}
 

@@ -10,6 +10,7 @@ from jobs.job import ImageRef, Job, MethodRef, ModelRef
 from jobs.result import Box, MapInfo, Prediction, Provenance, Result, TargetResult
 
 PIXELS = bytes(range(64))
+REFERENCE_PIXELS = bytes(range(64, 128))
 MAP = struct.pack("<4f", 0.0, 0.25, -0.5, 1.0)
 
 
@@ -24,22 +25,22 @@ def sample_job(
     tenant: str = "clinic",
     model: ModelRef | None = None,
     image: str | None = None,
+    reference: str | None = None,
 ) -> Job:
-    """A job with an image of 8 x 8 grey pixels (`PIXELS`)."""
+    """A job with an image of 8 x 8 grey pixels (`PIXELS`), and a reference (`REFERENCE_PIXELS`) if named."""
     return Job(
         id=job_id or uuid4().hex,
         tenant=tenant,
         model=model or sample_model(),
         method=MethodRef(name="saliency", version=1, params={"smooth": 0.5}),
-        image=ImageRef(
-            key=image or uuid4().hex,
-            digest="sha256:" + hashlib.sha256(PIXELS).hexdigest(),
-            height=8,
-            width=8,
-            channels=1,
-            dtype="uint8",
-        ),
+        image=_image(image or uuid4().hex, PIXELS),
+        reference=_image(reference, REFERENCE_PIXELS) if reference else None,
     )
+
+
+def _image(key: str, pixels: bytes) -> ImageRef:
+    digest = "sha256:" + hashlib.sha256(pixels).hexdigest()
+    return ImageRef(key=key, digest=digest, height=8, width=8, channels=1, dtype="uint8")
 
 
 def sample_result(job: Job) -> Result:

@@ -38,7 +38,7 @@ class Planner:
 
     Each key is a queue of its own, so arrivals in the order A, B, A, B make one batch of A and one of B.
     The key that holds the oldest job has its turn. `max_bytes` limits the pixels of a batch of two or more,
-    where equal images count once.
+    references among them, where equal images count once.
     """
 
     needs: Needs
@@ -65,7 +65,7 @@ class Planner:
         batch: list[Claim] = []
         images: dict[str, int] = {}
         for claim in claims:
-            images[claim.job.image.key] = claim.job.image.n_bytes
+            images.update((image.key, image.n_bytes) for image in claim.job.images)
             if batch and sum(images.values()) > self.max_bytes:
                 return tuple(batch), True
             batch.append(claim)

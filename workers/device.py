@@ -16,7 +16,7 @@ from threading import Thread
 from typing import Protocol
 
 from jobs.catalogue import ModelCard
-from jobs.job import Job
+from jobs.job import Opened
 from jobs.result import Outcome
 from workers.logs import log_as_json
 from workers.pipe import Abandoned, Answers, ChildEnd, PipeBrokenError, Progress, Ready, Work
@@ -40,9 +40,7 @@ class Explainer(Protocol):
     @property
     def device(self) -> str: ...
     def cards(self) -> tuple[ModelCard, ...]: ...
-    def run(
-        self, batch: Sequence[tuple[Job, bytes]], checkpoint: Callable[[float], None]
-    ) -> Sequence[Answered]: ...
+    def run(self, batch: Sequence[Opened], checkpoint: Callable[[float], None]) -> Sequence[Answered]: ...
 
 
 class Inbox:
@@ -118,9 +116,7 @@ def _answer(
 ) -> None:
     checkpoint(0.0)
     begin = time.perf_counter()
-    answers = runner.run(
-        [(job, blobs[image]) for job, image in zip(work.jobs, work.images, strict=True)], checkpoint
-    )
+    answers = runner.run(_opened(work, blobs), checkpoint)
     seconds = time.perf_counter() - begin
     pipe.send(
         Answers(
@@ -131,6 +127,14 @@ def _answer(
         ),
         [relevance for answer in answers for relevance in answer.maps.values()],
     )
+
+
+def _opened(work: Work, blobs: list[bytes]) -> list[Opened]:
+    places = zip(work.jobs, work.images, work.references, strict=True)
+    return [
+        Opened(job, blobs[image], None if reference is None else blobs[reference])
+        for job, image, reference in places
+    ]
 
 
 def _checkpoint(

@@ -26,12 +26,16 @@ _COUNTS = struct.Struct("<II")
 
 
 class Work(Message):
-    """Down: one batch. `images` says for each job which blob holds its pixels; equal images travel once."""
+    """Down: one batch. `images` and `references` say for each job which blobs hold their pixels.
+
+    Equal images travel once.
+    """
 
     type: Literal["work"] = "work"
     batch: int
     jobs: tuple[Job, ...]
     images: tuple[int, ...]
+    references: tuple[int | None, ...]
 
 
 class Cancel(Message):

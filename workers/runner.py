@@ -13,7 +13,7 @@ import torch
 
 from jobs.catalogue import ModelCard
 from jobs.errors import Failure, JobFailed, OutOfMemory
-from jobs.job import Job
+from jobs.job import Job, Opened
 from jobs.result import Outcome, Provenance, Result, TargetResult, Timings
 from workers.declare import Method
 from workers.methods import METHODS
@@ -65,8 +65,8 @@ class Runner:
         """The models that can be asked for."""
         return self._repository.cards()
 
-    def run(self, batch: Sequence[tuple[Job, bytes]], checkpoint: Checkpoint) -> list[Answer]:
-        """The answers in the order of the batch; `bytes` are the raw pixels of each job's image.
+    def run(self, batch: Sequence[Opened], checkpoint: Checkpoint) -> list[Answer]:
+        """The answers in the order of the batch.
 
         A batch that does not fit into the device's memory is run again one by one.
         """
@@ -79,12 +79,12 @@ class Runner:
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
         if len(batch) == 1:
-            return [_failed(batch[0][0], OutOfMemory(f"too large for {self.device} even alone: {reason}"))]
+            return [_failed(batch[0].job, OutOfMemory(f"too large for {self.device} even alone: {reason}"))]
         return [answer for one in batch for answer in self.run([one], checkpoint)]
 
-    def _run_together(self, batch: Sequence[tuple[Job, bytes]], checkpoint: Checkpoint) -> list[Answer]:
+    def _run_together(self, batch: Sequence[Opened], checkpoint: Checkpoint) -> list[Answer]:
         started = time.perf_counter()
-        jobs = [job for job, _ in batch]
+        jobs = [one.job for one in batch]
         model = attempt(lambda: self._repository.get(jobs[0].model, self.device))
         if isinstance(model, JobFailed):
             return [_failed(job, model) for job in jobs]
@@ -109,6 +109,7 @@ class Runner:
             timings=Timings(compute_s=compute_s),
             provenance=Provenance(
                 image=job.image.digest,
+                reference=job.reference.digest if job.reference else None,
                 preprocessing=explained.preprocessing,
                 seed=job.seed,
                 device=device_name(self.device),

@@ -12,7 +12,7 @@ import torch
 
 from jobs.catalogue import Need
 from jobs.errors import InternalError, JobFailed, NotExplainable
-from jobs.job import Job
+from jobs.job import ImageRef, Opened
 from jobs.result import Box, MapInfo
 from workers.declare import Method
 from workers.models.intake import Prepared
@@ -50,7 +50,7 @@ class Run:
     def __init__(
         self,
         model: Model,
-        batch: Sequence[tuple[Job, bytes]],
+        batch: Sequence[Opened],
         *,
         methods: Mapping[str, Method[Any]],  # Any: each has parameters of its own
         device: str,
@@ -59,6 +59,7 @@ class Run:
         self._model, self._batch = model, batch
         self._methods, self._device, self._chunk_rows = methods, device, chunk_rows
         self._prepared: dict[str, Prepared] = {}
+        self._references: dict[str, Prepared] = {}
         self._rankings: list[Ranking] = []
         self._ended: dict[int, Ended] = {}
 
@@ -73,15 +74,20 @@ class Run:
         return [self._ended[place] for place in range(len(self._batch))]
 
     def _prepare(self) -> None:
-        """Each distinct image once."""
-        for place, (job, pixels) in enumerate(self._batch):
-            if job.image.digest in self._prepared:
-                continue
-            prepared = attempt(partial(self._model.intake.prepare, pixels, job.image))
-            if isinstance(prepared, JobFailed):
-                self._ended[place] = prepared
-            else:
-                self._prepared[job.image.digest] = prepared
+        """Each distinct image once, and each reference; the references take no part in the pass."""
+        for place, one in enumerate(self._batch):
+            failure = attempt(partial(self._prepare_one, one))
+            if isinstance(failure, JobFailed):
+                self._ended[place] = failure
+
+    def _prepare_one(self, one: Opened) -> None:
+        if one.job.reference is not None and one.reference is not None:
+            self._intake(self._references, one.reference, one.job.reference, "reference")
+        self._intake(self._prepared, one.pixels, one.job.image, "image")
+
+    def _intake(self, kept: dict[str, Prepared], pixels: bytes, image: ImageRef, field: str) -> None:
+        if image.digest not in kept:
+            kept[image.digest] = self._model.intake.prepare(pixels, image, field=field)
 
     def _explain_prepared(self, checkpoint: Checkpoint) -> None:
         images = torch.stack([prepared.tensor for prepared in self._prepared.values()]).to(self._device)
@@ -122,7 +128,7 @@ class Run:
         )
         made = []
         for place in self._places_left():
-            job = self._batch[place][0]
+            job = self._batch[place].job
             task = attempt(partial(make, place, job, position[job.image.digest]))
             if isinstance(task, Task):
                 made.append(task)
@@ -150,6 +156,7 @@ class Run:
             seeds=[task.job.seed for task, _ in rows],
             chunk_rows=self._chunk_rows,
             circumstances=Circumstances(checkpoint),
+            references=self._references_of([task for task, _ in rows]),
         )
         relevance = group[0].method.explain(probe, group[0].params)
         infos = describe_maps(relevance, [self._box(task) for task, _ in rows])
@@ -158,6 +165,13 @@ class Run:
         for (task, target), info, value in zip(rows, infos, values, strict=True):
             maps[task.place][target] = (info, value.tobytes())
         return {task.place: self._explained(task, maps[task.place]) for task in group}
+
+    def _references_of(self, tasks: Sequence[Task]) -> torch.Tensor | None:
+        """(R, C, H, W), where the method of the tasks needs one for each of them."""
+        digests = [task.job.reference.digest for task in tasks if task.job.reference is not None]
+        if not digests:
+            return None
+        return torch.stack([self._references[digest].tensor for digest in digests]).to(self._device)
 
     def _targets(self, task: Task) -> tuple[int, ...]:
         """The classes asked for, or the predicted one."""

@@ -47,6 +47,7 @@ def make_task(
     """Raises NotExplainable naming what is wrong with the job for this worker and model."""
     method = _method(job.method, methods)
     params = _params(method, job.method)
+    _check_reference(method, job)
     wrong = [target for target in job.targets if not 0 <= target < classes]
     if wrong:
         message = f"class {wrong[0]} is not one of the {classes} that the model has"
@@ -98,6 +99,14 @@ def _method(ref: MethodRef, methods: Mapping[str, Method[Any]]) -> Method[Any]:
         message = f"this worker has no {ref.name!r} of version {ref.version}"
         raise NotExplainable(message, problems=(Problem(field="method", message=message),))
     return method
+
+
+def _check_reference(method: Method[Any], job: Job) -> None:
+    """A group has references for all of its rows, or for none."""
+    needed = Need.REFERENCE in method.needs
+    if needed != (job.reference is not None):
+        message = f"{method.name} {'needs a' if needed else 'has no use for the'} reference image"
+        raise NotExplainable(message, problems=(Problem(field="reference", message=message),))
 
 
 def _params(method: Method[Any], ref: MethodRef) -> Params:

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from app.commands.service import Document
 
 Image = Annotated[Path, typer.Argument(help="PNG, JPEG, WebP or TIFF.", exists=True, dir_okay=False)]
+Reference = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Second image, for a method that needs one.", exists=True, dir_okay=False
+    ),
+]
 Targets = Annotated[
     list[str] | None, typer.Option("--target", help="Class index or label; the predicted class if left out.")
 ]
@@ -38,6 +44,7 @@ def explain(
     method: Annotated[str, typer.Option(help="Method; `rationale methods` lists them.")] = "grad-cam",
     target: Targets = None,
     param: Parameters = None,
+    reference: Reference = None,
     output: Annotated[Path | None, typer.Option(help="Overlay to write: .png, .webp or .jpg.")] = None,
     relevance: Annotated[Path | None, typer.Option("--map", help="Raw float32 map to write: .npy.")] = None,
     server: Server = None,
@@ -51,12 +58,12 @@ def explain(
     console = Console()
     with plain_errors():
         fields = _fields(model, method, target or [], param or [])
+        given = {"image": image, "reference": reference}
+        files = {name: path.read_bytes() for name, path in given.items() if path}
         with service(server, key, models=models, device=device) as running:
             with Progress(console=Console(stderr=True), transient=True) as bar:
                 task = bar.add_task(f"{method} on {model}", total=1.0)
-                document = running.explain(
-                    image.read_bytes(), fields, lambda done: bar.update(task, completed=done)
-                )
+                document = running.explain(files, fields, lambda done: bar.update(task, completed=done))
             if document["error"]:
                 raise InvalidRequest(document["error"]["detail"])
             console.print(_table(document))

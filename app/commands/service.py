@@ -29,10 +29,13 @@ class Service:
         return self._call("GET", path, params=query)
 
     def explain(
-        self, image: bytes, fields: dict[str, str | list[str]], progress: Callable[[float], None]
+        self,
+        files: dict[str, bytes],
+        fields: dict[str, str | list[str]],
+        progress: Callable[[float], None],
     ) -> Document:
-        """Post one image and wait for its end; `progress` gets the share that is done, 0 to 1."""
-        posted = self._call("POST", "/api/v1/explanations", files={"image": image}, data=fields)
+        """Post files and wait for the end; `progress` gets the share that is done, 0 to 1."""
+        posted = self._call("POST", "/api/v1/explanations", files=files, data=fields)
         document: Document = posted.json()
         while document["state"] not in FINISHED:
             progress(document["progress"])

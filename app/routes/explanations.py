@@ -12,14 +12,13 @@ from fastapi import APIRouter, Request, Response
 from app.contract import PREFER, WAITED, answers, header, media, upload
 from app.documents import PREFIX, document, location, tag
 from app.errors import ExplanationFailed
+from app.forms import BATCH_TEXTS, EXPLANATION_TEXTS
 from app.pictures import not_found
 from app.preferences import Preference, read_preference
 from app.requests import read_submission
 from app.routes.paths import ExplanationId
 from app.routes.pictures import names_tag
 from app.schemas import (
-    BATCH_TEXTS,
-    EXPLANATION_TEXTS,
     BatchRequest,
     BatchSpecs,
     Explanation,
@@ -38,7 +37,7 @@ from jobs.errors import (
     TooLarge,
     UnknownFormat,
 )
-from jobs.job import FINISHED, Job, State
+from jobs.job import FINISHED, Job, Opened, State
 from jobs.queue import Submission
 from jobs.store import JobRecord
 
@@ -68,8 +67,8 @@ async def submit(request: Request, services: Use, tenant: Tenant) -> Response:
     """
     preference = _preference(request, services)
     submission = await read_submission(request, services.body_limits, FIELDS)
-    job, pixels = await services.desk.job(tenant, submission)
-    record = await _submitted(services, job, pixels, preference.wait_seconds)
+    opened = await services.desk.job(tenant, submission)
+    job, record = opened.job, await _submitted(services, opened, preference.wait_seconds)
     if record.failure is not None and record.state is State.FAILED:
         raise ExplanationFailed(job.id, record.failure.error())
     content = await _content(services, record)
@@ -98,8 +97,8 @@ async def submit_batch(request: Request, services: Use, tenant: Tenant) -> Respo
     """
     preference = _preference(request, services)
     submission = await read_submission(request, services.body_limits, BATCH_FIELDS)
-    jobs, pixels = await services.desk.jobs(tenant, submission)
-    records = await _all_submitted(services, jobs, pixels, preference.wait_seconds)
+    opened = await services.desk.jobs(tenant, submission)
+    records = await _all_submitted(services, opened, preference.wait_seconds)
     documents = await asyncio.gather(*(_content(services, record) for record in records))
     done = all(record.state in FINISHED for record in records)
     return Response(
@@ -160,25 +159,24 @@ def _preference(request: Request, services: Services) -> Preference:
     )
 
 
-async def _submitted(services: Services, job: Job, pixels: bytes, wait_seconds: float) -> JobRecord:
+async def _submitted(services: Services, opened: Opened, wait_seconds: float) -> JobRecord:
     """The record of a job that was put into the queue, after waiting for it."""
+    job = opened.job
     async with services.lookout.watch(job.id) as watch:
-        submission = await _accepted(services, job, pixels)
+        submission = await _accepted(services, opened)
         record = await services.lookout.finished(
             job.tenant, job.id, watch, wait_seconds, fresh=submission.created
         )
     return record or _cancelled(job)
 
 
-async def _all_submitted(
-    services: Services, jobs: Sequence[Job], pixels: bytes, wait_seconds: float
-) -> list[JobRecord]:
+async def _all_submitted(services: Services, batch: Sequence[Opened], wait_seconds: float) -> list[JobRecord]:
     """Each different job is submitted once, one after the other, and then all are waited for together."""
     async with AsyncExitStack() as stack:
-        unique = {job.id: job for job in jobs}
+        unique = {one.job.id: one.job for one in batch}
         watches = {name: await stack.enter_async_context(services.lookout.watch(name)) for name in unique}
-        for job in unique.values():
-            await _accepted(services, job, pixels)
+        for one in {one.job.id: one for one in batch}.values():
+            await _accepted(services, one)
         found = await asyncio.gather(
             *(
                 services.lookout.finished(job.tenant, job.id, watches[job.id], wait_seconds)
@@ -186,21 +184,26 @@ async def _all_submitted(
             )
         )
     records = {job.id: record or _cancelled(job) for job, record in zip(unique.values(), found, strict=True)}
-    return [records[job.id] for job in jobs]
+    return [records[one.job.id] for one in batch]
 
 
-async def _accepted(services: Services, job: Job, pixels: bytes) -> Submission:
+async def _accepted(services: Services, opened: Opened) -> Submission:
     """Put a job into the queue, or find it; large pixels travel only when they are not stored yet."""
     submit = partial(
         services.queue.submit,
-        job,
+        opened.job,
         capacity=services.settings.queue_capacity,
         tenant_capacity=services.settings.tenant_capacity,
     )
-    if len(pixels) >= LARGE_BYTES:
+    pixels, reference = _unless_large(opened.pixels), _unless_large(opened.reference)
+    if pixels is not opened.pixels or reference is not opened.reference:
         with suppress(Gone):
-            return await submit(None)
-    return await submit(pixels)
+            return await submit(pixels, reference=reference)
+    return await submit(opened.pixels, reference=opened.reference)
+
+
+def _unless_large(pixels: bytes | None) -> bytes | None:
+    return None if pixels is None or len(pixels) >= LARGE_BYTES else pixels
 
 
 def _cancelled(job: Job) -> JobRecord:

@@ -1,6 +1,6 @@
 -- Stores results and ends their jobs. Answers 1 for each, or 0 when its claim is lost.
 local channel, group, result_seconds, pace_seconds = unpack(ARGV, 1, 4)
-local KEYS_EACH, FIRST_WORD, WORDS_EACH = 8, 5, 6
+local FIRST_WORD, WORDS_EACH, FIRST_IMAGE = 5, 7, 7
 local PACE_WEIGHT = 0.02
 
 -- The time that a job occupied the queue: from the commit before it, or from its own arrival if that is later.
@@ -13,9 +13,10 @@ local function note_pace(pace, arrival, time)
   expire(pace_seconds, {pace})
 end
 
--- The words of one job end with `n_words` that name its maps: target, values, target, values ...
+-- The keys of one job end with those of its images, its words with `n_words` that name its maps:
+-- target, values, target, values ...
 local function commit(keys, first_map, id, entry, consumer, deliveries, answer, n_words)
-  local job, result, maps, image, image_jobs, queue, pending, pace = unpack(keys)
+  local job, result, maps, queue, pending, pace = unpack(keys, 1, FIRST_IMAGE - 1)
   local token = table.concat({consumer, entry, deliveries}, ' ')
   local known = redis.call('HMGET', job, 'committed_by', 'submitted_at')
   if not holds(queue, group, entry, consumer, deliveries) then
@@ -35,18 +36,18 @@ local function commit(keys, first_map, id, entry, consumer, deliveries, answer, 
     redis.call('HSET', maps, ARGV[index], ARGV[index + 1])
   end
   redis.call('HSET', job, 'state', 'done', 'progress', '1', 'finished_at', time, 'committed_by', token)
-  expire(result_seconds, {job, maps, image, image_jobs})
+  expire(result_seconds, {job, maps, unpack(keys, FIRST_IMAGE)})
   tell(channel, id, 'done', 1)
   return 1
 end
 
 local answers = {}
-local word = FIRST_WORD
-for index = 1, #KEYS / KEYS_EACH do
-  local keys = {unpack(KEYS, (index - 1) * KEYS_EACH + 1, index * KEYS_EACH)}
-  local n_words = tonumber(ARGV[word + WORDS_EACH - 1])
-  local id, entry, consumer, deliveries, answer = unpack(ARGV, word, word + WORDS_EACH - 2)
-  answers[index] = commit(keys, word + WORDS_EACH, id, entry, consumer, deliveries, answer, n_words)
-  word = word + WORDS_EACH + n_words
+local key, word = 1, FIRST_WORD
+while key <= #KEYS do
+  local n_keys, n_words = tonumber(ARGV[word]), tonumber(ARGV[word + WORDS_EACH - 1])
+  local keys = {unpack(KEYS, key, key + n_keys - 1)}
+  local id, entry, consumer, deliveries, answer = unpack(ARGV, word + 1, word + WORDS_EACH - 2)
+  answers[#answers + 1] = commit(keys, word + WORDS_EACH, id, entry, consumer, deliveries, answer, n_words)
+  key, word = key + n_keys, word + WORDS_EACH + n_words
 end
 return answers

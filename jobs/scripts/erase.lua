@@ -1,7 +1,21 @@
--- Removes all that is kept of a tenant's job, and the image unless another job uses it. Answers 1, or 0.
-local job, result, maps, image, image_jobs, queue, pending, dead = unpack(KEYS, 1, 8)
+-- Removes all that is kept of a tenant's job, and those of its images that no other job uses. Answers 1, or 0.
+local job, result, maps, queue, pending, dead = unpack(KEYS, 1, 6)
 local id, channel, group, tenant = unpack(ARGV, 1, 4)
-local FIRST_MATE, FIRST_NAME = 9, 5  -- keys of the other jobs of the image, and their ids in the same order
+local FIRST_IMAGE, FIRST_WORD = 7, 5
+
+-- Of each image the keys are its own two and those of its other jobs; the words are their number and ids.
+local function leave(key, word, n_mates)
+  local image, image_jobs = KEYS[key], KEYS[key + 1]
+  redis.call('SREM', image_jobs, id)
+  for index = 1, n_mates do
+    if redis.call('EXISTS', KEYS[key + 1 + index]) == 0 then
+      redis.call('SREM', image_jobs, ARGV[word + index])
+    end
+  end
+  if redis.call('SCARD', image_jobs) == 0 then
+    redis.call('DEL', image, image_jobs)
+  end
+end
 
 local known = redis.call('HMGET', job, 'tenant', 'entry', 'letter', 'state', 'progress')
 if known[1] ~= tenant then
@@ -13,14 +27,11 @@ if known[3] then
   redis.call('XDEL', dead, known[3])
 end
 redis.call('DEL', job, result, maps)
-redis.call('SREM', image_jobs, id)
-for index = FIRST_MATE, #KEYS do
-  if redis.call('EXISTS', KEYS[index]) == 0 then
-    redis.call('SREM', image_jobs, ARGV[FIRST_NAME + index - FIRST_MATE])
-  end
-end
-if redis.call('SCARD', image_jobs) == 0 then
-  redis.call('DEL', image, image_jobs)
+local key, word = FIRST_IMAGE, FIRST_WORD
+while key <= #KEYS do
+  local n_mates = tonumber(ARGV[word])
+  leave(key, word, n_mates)
+  key, word = key + 2 + n_mates, word + 1 + n_mates
 end
 if known[4] == 'queued' or known[4] == 'running' then
   tell(channel, id, 'cancelled', known[5])

@@ -1,7 +1,8 @@
 -- Accepts a job once. Answers {verdict, state, seconds to wait}.
-local job, result, maps, image, image_jobs, queue, pending, pace = unpack(KEYS)
-local id, tenant, message, model, image_name, has_pixels, pixels = unpack(ARGV, 1, 7)
-local capacity, tenant_capacity, result_seconds, queue_seconds, channel = unpack(ARGV, 8, 12)
+local job, result, maps, queue, pending, pace = unpack(KEYS, 1, 6)
+local id, tenant, message, model, image_name, reference_name = unpack(ARGV, 1, 6)
+local capacity, tenant_capacity, result_seconds, queue_seconds, channel = unpack(ARGV, 7, 11)
+local FIRST_IMAGE, FIRST_PIXELS = 7, 12  -- of each image two keys; whether its pixels are here, and the pixels
 
 local UNKNOWN_PACE = 0.1
 
@@ -18,21 +19,37 @@ local function wait_seconds()
   return math.ceil(math.min(600, math.max(1, mean * redis.call('XLEN', queue))))
 end
 
-local function keep_image()
-  if has_pixels == '1' then
-    redis.call('SET', image, pixels, 'NX', 'EX', result_seconds)
+local function has_pixels(index)
+  return ARGV[FIRST_PIXELS + index - FIRST_IMAGE] == '1'
+end
+
+local function has_all_images()
+  for index = FIRST_IMAGE, #KEYS, 2 do
+    if not has_pixels(index) and redis.call('EXISTS', KEYS[index]) == 0 then
+      return false
+    end
   end
-  redis.call('SADD', image_jobs, id)
-  expire(result_seconds, {image, image_jobs})
+  return true
+end
+
+local function keep_images()
+  for index = FIRST_IMAGE, #KEYS, 2 do
+    local image, image_jobs, pixels = KEYS[index], KEYS[index + 1], ARGV[FIRST_PIXELS + index - FIRST_IMAGE + 1]
+    if has_pixels(index) then
+      redis.call('SET', image, pixels, 'NX', 'EX', result_seconds)
+    end
+    redis.call('SADD', image_jobs, id)
+    expire(result_seconds, {image, image_jobs})
+  end
 end
 
 local known = redis.call('HMGET', job, 'state', 'entry', 'letter')
 if lives(known[1], known[2]) then
-  keep_image()
+  keep_images()
   expire(result_seconds, {job, result, maps})
   return {'known', known[1], 0}
 end
-if has_pixels ~= '1' and redis.call('EXISTS', image) == 0 then
+if not has_all_images() then
   return {'no-image', '', 0}
 end
 
@@ -53,7 +70,10 @@ redis.call('HSET', job, 'job', message, 'tenant', tenant, 'model', model, 'image
 if known[3] then
   redis.call('HSET', job, 'letter', known[3])
 end
-keep_image()
+if reference_name ~= '' then
+  redis.call('HSET', job, 'reference', reference_name)
+end
+keep_images()
 redis.call('ZADD', pending, time, id)
 redis.call('ZREMRANGEBYSCORE', pending, '-inf', '(' .. oldest)
 expire(result_seconds, {job, pending})

@@ -85,6 +85,15 @@ def test_what_is_wrong_is_said_in_a_sentence(
     assert said in printed
 
 
+def test_a_reference_travels_with_the_image(address: str, picture: Path) -> None:
+    """No method with these words needs one, and the service says so."""
+    words = ("--model", "phantom-resnet", "--method", "saliency", "--reference", str(picture))
+
+    printed = rationale("explain", str(picture), *words, "--server", address, status=2)
+
+    assert "reference: is of no use to saliency" in printed
+
+
 def test_a_service_that_does_not_answer_is_said_in_a_sentence(picture: Path) -> None:
     printed = rationale("models", "--server", "http://127.0.0.1:9", status=2)
 

@@ -10,7 +10,7 @@ import schemathesis
 from hypothesis import strategies
 from schemathesis import Case, HookContext, Response
 
-from app.contract import IMAGE_TYPES
+from app.forms import IMAGE_TYPES
 from app.routes.paths import ID
 from tests.api import FORM, png
 
@@ -61,6 +61,7 @@ def _known(fields: Generated) -> Generated:
         for name in fields.keys() & FORM.keys():
             if isinstance(fields[name], str) and 1 <= len(fields[name]) <= LONGEST_NAME:
                 fields[name] = FORM[name]
+        fields.pop("reference", None)  # no method of `FORM` needs one, and others would be refused
         for spec in fields["specs"] if isinstance(fields.get("specs"), list) else ():
             _known(spec)
     return fields

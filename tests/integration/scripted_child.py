@@ -20,7 +20,7 @@ from threading import Event
 
 from jobs.catalogue import InputSpec, ModelCard
 from jobs.errors import Failure, NotExplainable
-from jobs.job import Job
+from jobs.job import Job, Opened
 from jobs.result import Outcome
 from tests.samples import MAP, sample_model, sample_result
 from workers.device import serve
@@ -57,13 +57,13 @@ class ScriptedRunner:
             for model in MODELS
         )
 
-    def run(
-        self, batch: Sequence[tuple[Job, bytes]], checkpoint: Callable[[float], None]
-    ) -> Sequence[Answer]:
-        note(self.journal, "explain", [job.id for job, _ in batch])
-        for job, _ in batch:
-            perform(job, checkpoint)
-        return [answer(job) for job, _ in batch]
+    def run(self, batch: Sequence[Opened], checkpoint: Callable[[float], None]) -> Sequence[Answer]:
+        note(self.journal, "explain", [one.job.id for one in batch])
+        for one in batch:
+            if one.reference is not None:
+                note(self.journal, "reference", [one.job.id, one.pixels.hex(), one.reference.hex()])
+            perform(one.job, checkpoint)
+        return [answer(one.job) for one in batch]
 
 
 def note(journal: Path, event: str, jobs: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobs.job import State
 from tests.integration.scripted_child import MODELS
 from tests.integration.workshop import TENANT, Workshop, scripted
-from tests.samples import MAP, sample_result
+from tests.samples import MAP, PIXELS, REFERENCE_PIXELS, sample_result
 from tests.waiting import wait_until_async
 
 
@@ -94,6 +94,31 @@ async def test_a_job_whose_image_is_gone_fails_and_says_so(workshop: Workshop) -
     failure = (await workshop.record(lost)).failure
     assert failure is not None
     assert failure.code == "image-gone"
+
+
+async def test_a_child_gets_the_pixels_of_image_and_reference(workshop: Workshop) -> None:
+    plain, job = scripted(), scripted(reference="r")
+    await workshop.submit(plain, job)
+
+    async with workshop.worker():
+        await workshop.until(State.DONE, plain, job)
+
+    [seen] = workshop.events("reference")
+    assert seen["jobs"] == [job.id, PIXELS.hex(), REFERENCE_PIXELS.hex()]
+
+
+async def test_a_job_whose_reference_is_gone_fails_and_says_so(workshop: Workshop) -> None:
+    lost, kept = scripted(reference="lost"), scripted(reference="kept")
+    await workshop.submit(lost, kept)
+    await workshop.redis.delete(workshop.keys.image("lost"))
+
+    async with workshop.worker():
+        await workshop.until(State.FAILED, lost)
+        await workshop.until(State.DONE, kept)
+
+    failure = (await workshop.record(lost)).failure
+    assert failure is not None
+    assert (failure.code, "reference" in failure.detail) == ("image-gone", True)
 
 
 async def test_progress_is_reported_while_a_job_runs(workshop: Workshop) -> None:

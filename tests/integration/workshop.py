@@ -21,7 +21,7 @@ from jobs.registry import Registry
 from jobs.result import Result
 from jobs.store import JobRecord, JobStore
 from tests.integration.scripted_child import note
-from tests.samples import PIXELS, sample_job
+from tests.samples import PIXELS, REFERENCE_PIXELS, sample_job
 from tests.waiting import wait_until_async
 from workers.parent.services import Limits, Services
 from workers.parent.worker import Worker
@@ -98,7 +98,8 @@ class Workshop:
 
     async def submit(self, *jobs: Job) -> None:
         for job in jobs:
-            await self.queue.submit(job, PIXELS, capacity=1000, tenant_capacity=1000)
+            reference = None if job.reference is None else REFERENCE_PIXELS
+            await self.queue.submit(job, PIXELS, reference=reference, capacity=1000, tenant_capacity=1000)
 
     async def record(self, job: Job) -> JobRecord:
         record = await self.store.record(TENANT, job.id)
@@ -123,8 +124,10 @@ class Workshop:
         ]
 
 
-def scripted(act: str = "answer", *, model: ModelRef | None = None, **words: object) -> Job:
+def scripted(
+    act: str = "answer", *, model: ModelRef | None = None, reference: str | None = None, **words: object
+) -> Job:
     """A job that tells the scripted child what to do."""
-    job = sample_job(tenant=TENANT, model=model)
+    job = sample_job(tenant=TENANT, model=model, reference=reference)
     method = MethodRef(name="saliency", version=1, params={"act": act, **words})
     return job.model_copy(update={"method": method})

@@ -51,14 +51,15 @@ class Intake:
         """(1, C, 1, 1), white in the network's units."""
         return ((1 - self._mean) / self._std).unsqueeze(0)
 
-    def prepare(self, pixels: bytes, image: ImageRef) -> Prepared:
+    def prepare(self, pixels: bytes, image: ImageRef, *, field: str = "image") -> Prepared:
         """Raw pixels of the shape and dtype that `image` says -> the network's input.
 
-        Raises NotExplainable for an image whose shorter side cannot be resized without making it huge.
+        Raises NotExplainable, naming the `field` that the image came in, where its shorter side cannot be
+        resized without making it huge.
         """
         scaled = _from_bytes(pixels, image)
         coloured, colour_steps = self._colour(scaled)
-        resized, resize_steps = self._resize(coloured)
+        resized, resize_steps = self._resize(coloured, field)
         top, left = (_middle(resized.shape[1 + axis], self.table.size[axis]) for axis in (0, 1))
         height, width = self.table.size
         cropped = resized[:, top : top + height, left : left + width]
@@ -81,7 +82,7 @@ class Intake:
             return image.expand(3, -1, -1), [{"step": "grey-to-rgb"}]
         return image, []
 
-    def _resize(self, image: Tensor) -> tuple[Tensor, list[dict[str, Any]]]:
+    def _resize(self, image: Tensor, field: str) -> tuple[Tensor, list[dict[str, Any]]]:
         """Bilinear with antialiasing, to the shorter side or to the exact size."""
         target = self.table.resize or self.table.size
         if isinstance(target, int):
@@ -90,7 +91,7 @@ class Intake:
             target = (int(target * height / short), int(target * width / short))
             if target[0] * target[1] > MAX_RESIZED_PIXELS:
                 words = f"an image of {height} x {width} is too long and thin: its shorter side is resized"
-                raise NotExplainable(words, problems=(Problem(field="image", message=words),))
+                raise NotExplainable(words, problems=(Problem(field=field, message=words),))
         if tuple(image.shape[1:]) == target:
             return image, []
         resized = F.interpolate(

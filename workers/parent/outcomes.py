@@ -40,14 +40,21 @@ class Outcomes:
         self._queue = queue
         self._store = store
 
-    async def fetch(self, claims: Sequence[Claim]) -> list[tuple[Claim, bytes]]:
-        """The claims with their pixels, in one round trip; jobs whose image is gone fail and are left out."""
-        images = list(dict.fromkeys(claim.job.image.key for claim in claims))
+    async def fetch(self, claims: Sequence[Claim]) -> tuple[list[Claim], dict[str, bytes]]:
+        """The claims and the pixels of all their images by key, in one round trip.
+
+        Jobs whose image or reference is gone fail and are left out.
+        """
+        images = list(dict.fromkeys(image.key for claim in claims for image in claim.job.images))
         pixels = await persist(partial(self._store.pixels_of, images), "fetch pixels")
+        complete = []
         for claim in claims:
-            if claim.job.image.key not in pixels:
-                await self.fail(claim, ImageGone("The image was no longer stored when its turn came."))
-        return [(claim, pixels[claim.job.image.key]) for claim in claims if claim.job.image.key in pixels]
+            if all(image.key in pixels for image in claim.job.images):
+                complete.append(claim)
+            else:
+                name = "reference" if claim.job.image.key in pixels else "image"
+                await self.fail(claim, ImageGone(f"The {name} was no longer stored when its turn came."))
+        return complete, pixels
 
     async def start(self, claims: Sequence[Claim]) -> list[Claim]:
         """Mark claims as running; returns those that were lost."""

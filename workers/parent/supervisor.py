@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from jobs.queue import Claim
@@ -88,18 +88,18 @@ class Supervisor:
             if crash.guilty is None:
                 await self._backoff.wait()
 
-    async def send(self, opened: Sequence[tuple[Claim, bytes]]) -> bool:
-        """Hand a batch over, each job with its pixels; False when there is no child to take it."""
+    async def send(self, claims: Sequence[Claim], pixels: Mapping[str, bytes]) -> bool:
+        """Hand a batch over with the pixels of its images by key; False when there is no child to take it."""
         child = self._child
         if child is None:
             return False
         self._numbers += 1
-        flight = Flight(self._numbers, tuple(claim for claim, _ in opened))
+        flight = Flight(self._numbers, tuple(claims))
         self.flights.append(flight)
         if len(self.flights) == 1:
             self._arm()
         try:
-            await child.send(*_work(flight.number, opened))
+            await child.send(*work_of(flight, pixels))
         except PipeBrokenError:
             child.kill()  # `run` notices the end of the pipe and sorts out what was in it
         return True
@@ -167,15 +167,18 @@ class Supervisor:
         return Crash(flights[0], tuple(flights[1:]), hung=hung, was_ready=was_ready)
 
 
-def _work(number: int, opened: Sequence[tuple[Claim, bytes]]) -> tuple[Work, list[bytes]]:
-    images = {claim.job.image.key: pixels for claim, pixels in opened}
-    places = {key: place for place, key in enumerate(images)}
+def work_of(flight: Flight, pixels: Mapping[str, bytes]) -> tuple[Work, list[bytes]]:
+    """What the child is told of a batch, and the blobs beside it; equal images are one blob."""
+    jobs = tuple(claim.job for claim in flight.claims)
+    keys = dict.fromkeys(image.key for job in jobs for image in job.images)
+    places = {key: place for place, key in enumerate(keys)}
     work = Work(
-        batch=number,
-        jobs=tuple(claim.job for claim, _ in opened),
-        images=tuple(places[claim.job.image.key] for claim, _ in opened),
+        batch=flight.number,
+        jobs=jobs,
+        images=tuple(places[job.image.key] for job in jobs),
+        references=tuple(places[job.reference.key] if job.reference else None for job in jobs),
     )
-    return work, list(images.values())
+    return work, [pixels[key] for key in keys]
 
 
 def _log_crash(crash: Crash, pid: int, status: int, detail: str) -> None:

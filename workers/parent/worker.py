@@ -113,16 +113,16 @@ class Worker:
         return self._holdings.take(only_full=in_child > 0)
 
     async def _send(self, batch: Batch) -> None:
-        fetched = await self._outcomes.fetch(batch.claims)
-        kept = {claim.hold: (claim, pixels) for claim, pixels in fetched if self._holdings.holds(claim)}
+        fetched, pixels = await self._outcomes.fetch(batch.claims)
+        claims = [claim for claim in fetched if self._holdings.holds(claim)]
+        kept = {claim.hold for claim in claims}
         self._let_go([claim for claim in batch.claims if claim.hold not in kept])
-        if not kept:
+        if not claims:
             return
-        claims = [claim for claim, _ in kept.values()]
         # The start is on its way before the child begins, but the child does not wait for Redis' disk.
         self._spawn(self._start(claims))
         await asyncio.sleep(0)
-        if not await self._supervisor.send(tuple(kept.values())):
+        if not await self._supervisor.send(claims, pixels):
             self._holdings.put_back(claims)
 
     async def _start(self, claims: Sequence[Claim]) -> None:

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from jobs.errors import NotExplainable, Problem
 from workers.probe.chunks import chunks, pace_of
 from workers.probe.circumstances import Circumstances, Draft
 from workers.probe.layers import Layer
@@ -37,13 +38,18 @@ class Probe:
         seeds: Sequence[int] | None = None,
         chunk_rows: int = 32,
         circumstances: Circumstances = ALONE,
+        references: Tensor | None = None,
     ) -> None:
-        """`image_of_row` indexes the images of the pass; at most `chunk_rows` inputs go into one forward."""
+        """`image_of_row` indexes the images of the pass; at most `chunk_rows` inputs go into one forward.
+
+        `references` is (R, C, H, W) in the model's units, a second image of each row.
+        """
         self._shared = shared
         self._pairs: list[Pair] = list(zip(image_of_row, targets, strict=True))
         self.seeds = tuple(seeds) if seeds is not None else (0,) * len(self._pairs)
         self._chunk_rows, self._circumstances = chunk_rows, circumstances
         self._checkpoint = circumstances.checkpoint
+        self._references = None if references is None else references.to(shared.images)
         keys = list(zip(image_of_row, self.seeds, strict=True))
         order = {key: place for place, key in enumerate(dict.fromkeys(keys))}
         self._sources = torch.tensor([image for image, _ in order], device=self._device)
@@ -89,6 +95,14 @@ class Probe:
     def inputs(self) -> Tensor:
         """(R, C, H, W), the image of each row."""
         return self.images[self.image_of_row]
+
+    @property
+    def references(self) -> Tensor:
+        """(R, C, H, W), the second image of each row. Raises NotExplainable naming the field `reference`."""
+        if self._references is None:
+            words = "a second image is needed, which the method sets the first one against"
+            raise NotExplainable(words, problems=(Problem(field="reference", message=words),))
+        return self._references
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -240,6 +254,7 @@ class Probe:
             seeds=[self.seeds[row] for row in rows],
             chunk_rows=self._chunk_rows,
             circumstances=circumstances,
+            references=None if self._references is None else self._references[list(rows)],
         )
 
     def _rows_of(self, images: slice) -> Tensor:

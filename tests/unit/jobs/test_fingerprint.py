@@ -45,10 +45,22 @@ def test_equal_wishes_have_equal_ids_whatever_the_order_of_parameters() -> None:
         {"targets": ()},
         {"metrics": ()},
         {"seed": 1},
+        {"reference_digest": "sha256:" + "c" * 64},
     ],
 )
 def test_every_part_of_a_wish_changes_the_id(other: dict[str, object]) -> None:
     assert job_id(SECRET, **WISH) != job_id(SECRET, **WISH | other)
+
+
+def test_a_reference_is_not_an_image() -> None:
+    one, other = WISH["image_digest"], "sha256:" + "c" * 64
+    there = job_id(SECRET, **WISH | {"image_digest": one, "reference_digest": other})
+    back = job_id(SECRET, **WISH | {"image_digest": other, "reference_digest": one})
+    assert there != back
+
+
+def test_without_a_reference_an_id_is_what_it_was_before_there_were_any() -> None:
+    assert job_id(SECRET, **WISH) == "n4oyflksm327efv6wvoy7qxgpkimmfvo"
 
 
 def test_the_secret_changes_every_name() -> None:

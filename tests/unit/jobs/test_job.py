@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from pydantic import ValidationError
 
@@ -9,9 +11,19 @@ from jobs.job import FINISHED, ImageRef, Job, State
 from tests.samples import sample_job
 
 
-def test_a_job_is_the_same_after_a_journey() -> None:
-    job = sample_job()
+@pytest.mark.parametrize("reference", [None, "r"])
+def test_a_job_is_the_same_after_a_journey(reference: str | None) -> None:
+    job = sample_job(reference=reference)
     assert Job.model_validate_json(job.model_dump_json()) == job
+
+
+def test_a_job_without_a_reference_says_nothing_that_an_older_worker_would_refuse() -> None:
+    assert "reference" not in json.loads(sample_job().model_dump_json())
+
+
+def test_the_images_of_a_job_are_its_image_and_its_reference() -> None:
+    assert [image.key for image in sample_job(image="i").images] == ["i"]
+    assert [image.key for image in sample_job(image="i", reference="r").images] == ["i", "r"]
 
 
 def test_a_job_cannot_be_changed() -> None:

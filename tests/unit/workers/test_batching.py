@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 
 from hypothesis import given
@@ -129,6 +130,18 @@ def test_many_questions_about_one_large_image_run_together() -> None:
     same = [claim(n_bytes=10_000, image="one") for _ in range(3)]
 
     assert all_batches(admitted(*same)) == [Batch(tuple(same), full=True)]
+
+
+def test_references_count_among_the_pixels_of_a_batch() -> None:
+    def with_reference(key: str) -> Claim:
+        one = claim(n_bytes=1_000)
+        reference = one.job.image.model_copy(update={"key": key, "width": 3_000})
+        return replace(one, job=one.job.model_copy(update={"reference": reference}))
+
+    shared, apart = ([with_reference(key) for key in keys] for keys in ("rrr", "abc"))
+
+    assert all_batches(admitted(*shared)) == [Batch(tuple(shared), full=False)]
+    assert [len(batch.claims) for batch in all_batches(admitted(*apart))] == [2, 1]
 
 
 def test_a_method_that_is_not_on_the_menu_does_not_stop_the_others() -> None:

@@ -15,9 +15,9 @@ from threading import Event
 import pytest
 
 from jobs.catalogue import ModelCard
-from jobs.job import Job
+from jobs.job import Job, Opened
 from jobs.result import Outcome
-from tests.samples import MAP, PIXELS, sample_job, sample_result
+from tests.samples import MAP, PIXELS, REFERENCE_PIXELS, sample_job, sample_result
 from tests.waiting import wait_until_async
 from workers import device
 from workers.pipe import (
@@ -55,20 +55,22 @@ class Runner:
     go: Event = field(default_factory=Event)
     error: Exception | None = None
     seen: list[list[bytes]] = field(default_factory=list)
+    references: list[bytes | None] = field(default_factory=list)
 
     def cards(self) -> tuple[ModelCard, ...]:
         return ()
 
-    def run(
-        self, batch: Sequence[tuple[Job, bytes]], checkpoint: Callable[[float], None]
-    ) -> Sequence[Answer]:
-        self.seen.append([pixels for _, pixels in batch])
+    def run(self, batch: Sequence[Opened], checkpoint: Callable[[float], None]) -> Sequence[Answer]:
+        self.seen.append([one.pixels for one in batch])
+        self.references += [one.reference for one in batch]
         checkpoint(0.25)
         while not self.go.wait(0.005):
             checkpoint(0.5)
         if self.error:
             raise self.error
-        return [Answer(Outcome(id=job.id, result=sample_result(job)), {2: MAP, 0: b""}) for job, _ in batch]
+        return [
+            Answer(Outcome(id=one.job.id, result=sample_result(one.job)), {2: MAP, 0: b""}) for one in batch
+        ]
 
 
 @dataclass
@@ -100,7 +102,7 @@ async def bench() -> AsyncIterator[Bench]:
 
 
 def work(number: int, *jobs: Job) -> Work:
-    return Work(batch=number, jobs=jobs, images=(0,) * len(jobs))
+    return Work(batch=number, jobs=jobs, images=(0,) * len(jobs), references=(None,) * len(jobs))
 
 
 async def test_batches_are_answered_in_their_order(bench: Bench) -> None:
@@ -116,6 +118,18 @@ async def test_batches_are_answered_in_their_order(bench: Bench) -> None:
     assert (first.batch, first.maps, maps) == (1, ((2, 0), (2, 0)), [MAP, b""] * 2)
     assert (await bench.next()).model_dump(include={"batch"}) == {"batch": 2}
     assert bench.runner.seen == [[PIXELS, PIXELS], [PIXELS]]
+
+
+async def test_each_job_is_opened_with_its_own_image_and_reference(bench: Bench) -> None:
+    jobs = sample_job(reference="r"), sample_job(), sample_job(reference="i")
+    bench.runner.go.set()
+
+    sent = Work(batch=1, jobs=jobs, images=(1, 1, 0), references=(0, None, 1))
+    await bench.parent.send(sent, [PIXELS, REFERENCE_PIXELS])
+    await bench.next()
+
+    assert bench.runner.seen == [[REFERENCE_PIXELS, REFERENCE_PIXELS, PIXELS]]
+    assert bench.runner.references == [PIXELS, None, REFERENCE_PIXELS]
 
 
 async def test_progress_is_told_now_and_then(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,12 +33,13 @@ async def test_work_arrives_with_its_pixels(
     pair: tuple[socket.socket, socket.socket], child: ChildEnd
 ) -> None:
     parent = await ParentEnd.over(pair[0])
-    work = Work(batch=1, jobs=(sample_job(), sample_job()), images=(0, 0))
+    jobs = sample_job(), sample_job(reference="r")
+    work = Work(batch=1, jobs=jobs, images=(0, 0), references=(None, 1))
 
-    await parent.send(work, [PIXELS])
+    await parent.send(work, [PIXELS, MAP])
     parent.tell(Cancel(batch=1, jobs=("x",)))
 
-    assert await asyncio.to_thread(child.receive) == (work, [PIXELS])
+    assert await asyncio.to_thread(child.receive) == (work, [PIXELS, MAP])
     assert await asyncio.to_thread(child.receive) == (Cancel(batch=1, jobs=("x",)), [])
     parent.close()
 
@@ -109,7 +110,8 @@ async def test_a_child_that_reads_nothing_can_still_be_told(
     pair: tuple[socket.socket, socket.socket], child: ChildEnd
 ) -> None:
     parent = await ParentEnd.over(pair[0])
-    work, pixels = Work(batch=1, jobs=(sample_job(),), images=(0,)), bytes(2**23)
+    work = Work(batch=1, jobs=(sample_job(),), images=(0,), references=(None,))
+    pixels = bytes(2**23)
     sending = asyncio.create_task(parent.send(work, [pixels]))
     await asyncio.sleep(0)
 

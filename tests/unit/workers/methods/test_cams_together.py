@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jobs.catalogue import Family, Need
-from jobs.job import Job
+from jobs.job import Job, Opened
 from tests.unit.workers.forwards import count_passes
 from workers.methods import METHODS
 from workers.runner import Runner
@@ -23,7 +23,7 @@ FROM_THE_PASS = [
 def test_they_share_one_forward_and_one_backward(
     runner: Runner, ask: Callable[..., tuple[Job, bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batch = [ask(image, method, (1,)) for method in FROM_THE_PASS for image in (0, 1)]
+    batch = [Opened(*ask(image, method, (1,))) for method in FROM_THE_PASS for image in (0, 1)]
     alone = [runner.run([one], lambda _: None)[0] for one in batch]  # the layers are found once
     passes = count_passes(monkeypatch)
     together = runner.run(batch, lambda _: None)

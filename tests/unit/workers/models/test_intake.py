@@ -17,7 +17,8 @@ from workers.models.declaration import InputTable
 from workers.models.intake import Intake, Prepared
 
 
-def prepare(pixels: np.ndarray[Any, Any], **table: Any) -> Prepared:  # Any: uint8 or uint16; fields
+# Any: uint8 or uint16; fields of the table.
+def prepare(pixels: np.ndarray[Any, Any], *, field: str = "image", **table: Any) -> Prepared:
     channels = 3 if pixels.ndim == 3 else 1
     image = ImageRef(
         key="k",
@@ -27,7 +28,7 @@ def prepare(pixels: np.ndarray[Any, Any], **table: Any) -> Prepared:  # Any: uin
         channels=channels,
         dtype=str(pixels.dtype),
     )
-    return Intake(InputTable(**table)).prepare(pixels.tobytes(), image)
+    return Intake(InputTable(**table)).prepare(pixels.tobytes(), image, field=field)
 
 
 def noise(*shape: int, dtype: str = "uint8") -> np.ndarray[Any, Any]:  # Any: uint8 or uint16
@@ -80,11 +81,12 @@ def test_the_shorter_side_is_resized_and_the_middle_cut_out() -> None:
     assert found.steps[2]["at"] == [13, 3]
 
 
-def test_a_line_of_pixels_is_refused_before_it_fills_the_memory() -> None:
+@pytest.mark.parametrize("field", ["image", "reference"])
+def test_a_line_of_pixels_is_refused_before_it_fills_the_memory(field: str) -> None:
     with pytest.raises(NotExplainable, match="long and thin") as caught:
-        prepare(noise(1, 60_000), mode="grey", size=(224, 224), resize=256)
+        prepare(noise(1, 60_000), field=field, mode="grey", size=(224, 224), resize=256)
 
-    assert [problem.field for problem in caught.value.problems] == ["image"]
+    assert [problem.field for problem in caught.value.problems] == [field]
 
 
 @pytest.mark.parametrize("place", [(0, 0), (31, 40), (99, 59), (50, 7)])

@@ -1,0 +1,39 @@
+"""The fields of requests as forms and queries spell them: files, and what is written as text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.schemas import MAX_LABEL, MAX_METRICS, MAX_SEED, MAX_TARGETS
+
+IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/tiff", "application/octet-stream")
+Schema = dict[str, Any]  # Any: a JSON Schema
+
+
+def _text_fields() -> dict[str, Schema]:
+    name = {"type": "string", "minLength": 1, "maxLength": 64}
+    target = {"type": "string", "minLength": 1, "maxLength": MAX_LABEL}
+    many = {"type": "array", "minItems": 1, "uniqueItems": True}
+    return {
+        "model": name,
+        "method": name,
+        "target": {**many, "items": target, "maxItems": MAX_TARGETS},
+        "params": {"type": "string", "contentMediaType": "application/json"},
+        "metrics": {**many, "items": name, "maxItems": MAX_METRICS},
+        "seed": {"type": "integer", "minimum": 0, "maximum": MAX_SEED},
+    }
+
+
+FILES: dict[str, Schema] = {
+    "image": {"type": "string", "format": "binary", "description": "The image to explain."},
+    "reference": {
+        "type": "string",
+        "format": "binary",
+        "description": "A second image, for the methods that need `reference`, and for no other.",
+    },
+}
+EXPLANATION_TEXTS = _text_fields()
+BATCH_TEXTS: dict[str, Schema] = {
+    "model": EXPLANATION_TEXTS["model"],
+    "specs": {"type": "string", "contentMediaType": "application/json"},
+}
