@@ -104,6 +104,19 @@ class Pass:
         gradients = torch.stack([self._gradients[path, pair] for pair in pairs])
         return gradients if layer is None else layer.layout.to_maps(gradients)
 
+    def pulled(self, layer: Layer, images: Sequence[int], cotangents: Tensor) -> Tensor:
+        """(P, C, h, w): for each of P images the gradient at a layer of <cotangent, logits>, of (P, K)."""
+        self._point(layer.path)
+        found: dict[int, Tensor] = {}
+        for places in rounds(images):
+            chosen = [images[place] for place in places]
+            self._renew(layer.path)
+            with torch.inference_mode(False), torch.enable_grad():
+                score = (self._recorded_logits[chosen] * cotangents[places].to(self._inputs.dtype)).sum()
+            (gradient,) = gradients_of(score, [self._points[layer.path]], retain_graph=True)
+            found.update({place: gradient[image] for place, image in zip(places, chosen, strict=True)})
+        return layer.layout.to_maps(torch.stack([found[place] for place in range(len(images))]))
+
     def prepare(self) -> None:
         """Trace the network now, rather than at the first `forward`."""
         _ = self._graph
@@ -182,14 +195,9 @@ class Pass:
         The `last` of those expected frees the graph on its way, which is faster, if it brings all that is
         recorded; should more be asked for after all, the forward is recorded again.
         """
-        if self._is_spent:
-            self._points.clear()
-            del self._recorded_logits
-        _ = self._recorded_logits
+        self._renew(path)
         names = [name for name in self._points if name != INPUT or path == INPUT]
         images, targets = zip(*pairs, strict=True)
-        if not self._recorded_logits.requires_grad:
-            raise NotExplainable(f"no gradient leads from the logits to {path or 'the input'!r}")
         with torch.inference_mode(False), torch.enable_grad():
             score = self._recorded_logits[list(images), list(targets)].sum()
         self._is_spent = last and bool(self._expected) and len(names) == len(self._points)
@@ -197,6 +205,15 @@ class Pass:
         found = gradients_of(score, points, retain_graph=not self._is_spent)
         for name, gradient in zip(names, found, strict=True):
             self._gradients.update({(name, pair): gradient[pair[0]] for pair in pairs})
+
+    def _renew(self, path: str) -> None:
+        """Record the forward again if its graph was freed, and see that gradients can be had."""
+        if self._is_spent:
+            self._points.clear()
+            del self._recorded_logits
+            self._is_spent = False
+        if not self._recorded_logits.requires_grad:
+            raise NotExplainable(f"no gradient leads from the logits to {path or 'the input'!r}")
 
     def _per_image(self, bound: Tensor) -> Tensor:
         bound = bound.to(self.images).reshape(*bound.shape[:2], *(1,) * (4 - min(bound.dim(), 2)))

@@ -138,6 +138,11 @@ class Probe:
         self._checkpoint(0.0)
         return self._shared.gradients(layer, self._pairs)
 
+    def pulled(self, layer: Layer, cotangents: Tensor) -> Tensor:
+        """(R, C, h, w): the gradient at a layer of a weighted sum of each row's logits, weights (R, K)."""
+        self._checkpoint(0.0)
+        return self._shared.pulled(layer, [image for image, _ in self._pairs], cotangents)
+
     def input_gradients(self) -> Tensor:
         """(R, C, H, W), the gradient of each row's logit at its image."""
         self._checkpoint(0.0)
