@@ -33,6 +33,7 @@ from workers.methods import (
     layer_cam,
     lrp,
     occlusion,
+    representation_erasure,
     rise,
     saliency,
     score_cam,
@@ -88,5 +89,6 @@ METHODS = index_by_name(
         transformer_lrp.METHOD,
         occlusion.METHOD,
         rise.METHOD,
+        representation_erasure.METHOD,
     ]
 )
