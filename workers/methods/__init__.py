@@ -33,6 +33,7 @@ from workers.methods import (
     layer_cam,
     lrp,
     occlusion,
+    prediction_difference,
     representation_erasure,
     rise,
     saliency,
@@ -89,6 +90,7 @@ METHODS = index_by_name(
         transformer_lrp.METHOD,
         occlusion.METHOD,
         rise.METHOD,
+        prediction_difference.METHOD,
         representation_erasure.METHOD,
     ]
 )

@@ -30,6 +30,7 @@ CHEAP: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
     "guided-ig": {"steps": 8},
     "integrated-gradients": {"nodes": 8, "max_nodes": 16},
     "occlusion": {"window": 16},
+    "prediction-difference": {"source": "image", "window": 12, "stride": 12, "margin": 1, "samples": 2},
     "rise": {"max_samples": 96},
     "score-cam": {"channels": 6},
     "smoothgrad": {"samples": 6},
