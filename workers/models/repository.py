@@ -114,9 +114,9 @@ def _folders(*roots: Path | None) -> Iterator[Path]:
 
 
 def _load(folder: Path, declaration: Declaration, card: ModelCard, device: str) -> Model:
-    tensors, patches = _read_weights(folder, declaration), read_patches(folder, declaration.input)
     if read_declaration(folder)[1].digest != card.digest:
         raise ModelUnavailable(f"{card.id}: its files are not those that this worker has seen: restart it")
+    tensors, patches = _read_weights(folder, declaration), read_patches(folder, declaration.input)
     try:
         network = build(declaration.architecture, declaration.arguments, seed=declaration.seed)
         if tensors is not None:
