@@ -33,7 +33,7 @@ def read_patches(folder: Path, table: InputTable) -> PatchGaussian | None:
     if not path.is_file():
         return None
     try:
-        with safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call]  # it has no types
+        with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {}).get("about", "{}"))
             mean, covariance = file.get_tensor("mean"), file.get_tensor("covariance")
         gaussian = PatchGaussian(mean, covariance, int(about["patches"]), str(about["images"]))

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors.torch import save
 from torch import nn
 
@@ -47,7 +48,7 @@ def ship(
 def patches_of_world(pictures: Pictures) -> PatchGaussian:
     """Return the statistics of patches that all nets ship with, for they see the same world."""
     some = pictures.images[:WORLD]
-    parts = (normalise(part) for part in some.split(100))
+    parts = (normalise(part) for part in torch.split(some, 100))
     return fit(parts, SIDE, f"{len(some)} drawn radiographs that the nets have learned from")
 
 

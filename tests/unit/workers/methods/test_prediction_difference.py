@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -236,7 +237,10 @@ def test_a_model_without_statistics_is_refused_with_the_command_that_fits_them()
 @pytest.mark.parametrize(
     ("words", "most"), [({"window": 7}, "the model's patches 8"), ({"window": 11, "source": "image"}, "12")]
 )
-def test_a_window_needs_room_for_its_margins(words: dict[str, object], most: str) -> None:
+def test_a_window_needs_room_for_its_margins(
+    words: dict[str, Any],  # Any: parameters of the method
+    most: str,
+) -> None:
     with pytest.raises(NotExplainable, match=most) as refusal:
         workers.explain(
             seeded(Pooled),

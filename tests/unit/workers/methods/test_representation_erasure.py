@@ -38,10 +38,7 @@ def test_a_cell_is_worth_what_zeroing_it_by_a_hook_costs(layer: str, subject: Su
     height, width = place.layout.height, place.layout.width
     whole = changed_scores(network, images, place, lambda grids: grids, output)
     losses = [
-        whole
-        - changed_scores(
-            network, images, place, lambda grids, at=at: grids[:, :, at // width, at % width].zero_(), output
-        )
+        whole - changed_scores(network, images, place, erasing_cell(at, width), output)
         for at in range(height * width)
     ]
     expected = (torch.stack(losses, dim=1) / whole.abs()[:, None]).view(2, height, width)
@@ -60,7 +57,7 @@ def test_a_channel_is_worth_what_zeroing_it_costs_where_it_is_active(layer: str,
     whole = changed_scores(network, images, place, lambda grids: grids)
     expected = torch.zeros(2, *features.shape[2:], dtype=torch.float64)
     for channel in range(features.shape[1]):
-        erased = changed_scores(network, images, place, lambda grids, k=channel: grids[:, k].zero_())
+        erased = changed_scores(network, images, place, erasing_channel(channel))
         active = features[:, channel].abs()
         shares = active / active.sum((1, 2), keepdim=True).clamp_min(1e-300)
         expected += ((whole - erased) / whole.abs())[:, None, None] * shares
@@ -75,12 +72,9 @@ def test_details_name_the_channels_that_matter_most() -> None:
     params = ErasureParams(layer="features", unit="channel", relative=False)
     shared = Pass(network, images, recording_for(METHOD, params, Pass(network, images)))
     place = shared.layer("features")
-    whole, *erased = (
-        changed_scores(
-            network, images, place, lambda grids, k=k: grids[:, k : k + 1].zero_() if k >= 0 else 0
-        )
-        for k in range(-1, place_channels(shared, place))
-    )
+    channels = shared.activations(place).shape[1]
+    whole = changed_scores(network, images, place, lambda grids: grids)
+    erased = [changed_scores(network, images, place, erasing_channel(k)) for k in range(channels)]
     losses = whole - torch.cat(erased)
 
     relevance = METHOD.explain(Probe(shared, [0], [TARGETS[0]]), params)
@@ -111,8 +105,12 @@ def test_a_score_of_zero_gives_a_finite_map() -> None:
     assert not workers.explain(network, torch.rand(2, 3, 12, 20), 0, "representation-erasure").any()
 
 
-def place_channels(shared: Pass, place: Layer) -> int:
-    return shared.activations(place).shape[1]
+def erasing_cell(cell: int, width: int) -> Change:
+    return lambda grids: grids[:, :, cell // width, cell % width].zero_()
+
+
+def erasing_channel(channel: int) -> Change:
+    return lambda grids: grids[:, channel].zero_()
 
 
 def changed_scores(
@@ -136,7 +134,8 @@ def changed_scores(
         calls = count
         logits = network(images)
     answers = logits.log_softmax(dim=1) if output == "log-probability" else logits
-    return answers[torch.arange(len(images)), TARGETS[: len(images)]]
+    scores: Tensor = answers[torch.arange(len(images)), TARGETS[: len(images)]]
+    return scores
 
 
 def assert_close(found: Tensor, expected: Tensor) -> None:

@@ -22,7 +22,7 @@ def patches() -> Tensor:
 
 def fitted(patches: Tensor) -> PatchGaussian:
     sums = PatchSums(patches.shape[1], patches.shape[2])
-    for part in patches.split(150):
+    for part in torch.split(patches, 150):
         sums.add(part)
     return sums.gaussian("drawn here")
 
@@ -40,9 +40,9 @@ def test_what_is_given_the_rest_is_the_formula_of_the_books(patches: Tensor) -> 
     gaussian = fitted(patches)
     law = gaussian.given_the_rest(ROWS, COLUMNS)
 
-    window = np.zeros((2, 4, 4), dtype=bool)
-    window[:, ROWS, COLUMNS] = True
-    window = window.flatten()
+    inside = np.zeros((2, 4, 4), dtype=bool)
+    inside[:, ROWS, COLUMNS] = True
+    window = inside.flatten()
     covariance, mean = gaussian.covariance.double().numpy(), gaussian.mean.double().flatten().numpy()
     seen = patches[:5].flatten(1).numpy()[:, ~window]
     weights = np.linalg.solve(covariance[~window][:, ~window], covariance[~window][:, window])
