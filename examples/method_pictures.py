@@ -68,7 +68,9 @@ def _map(method: str, model: Model, scene: Scene) -> NDArray[np.float32] | None:
     images = normalise(torch.from_numpy(scene.image)[None])
     black, white = float(model.intake.black.flatten()[0]), float(model.intake.white.flatten()[0])
     try:
-        maps = workers.explain(model.network, images, scene.label, method, value_range=(black, white))
+        maps = workers.explain(
+            model.network, images, scene.label, method, value_range=(black, white), patches=model.patches
+        )
     except NotExplainable:
         return None
     return np.asarray(maps[0].numpy(), dtype=np.float32)

@@ -15,6 +15,7 @@ from workers.methods import METHODS
 from workers.probe import Probe
 from workers.probe.passes import Pass
 from workers.tasks import recording_for
+from workers.tensors.patch_gaussians import PatchGaussian
 
 CHUNK_ROWS = 32
 
@@ -32,6 +33,7 @@ def explain(
     *,
     seed: int = 0,
     value_range: tuple[float, float] | None = None,
+    patches: PatchGaussian | None = None,
     **params: Any,  # Any: each method has parameters of its own
 ) -> Tensor:
     """Relevance (N, H, W) float32 of a classifier for inputs (N, C, H, W); signed, not normalised.
@@ -39,7 +41,8 @@ def explain(
     `targets` is one class for all inputs, or one for each; none means the predicted classes. `layer` is a
     dotted path, for the methods that read a layer; `params` are the other parameters of the method.
     `value_range` is black and white in the units of the inputs; without it the least and the greatest value
-    of each input stand in. The module must be in evaluation mode, and is left as it was.
+    of each input stand in. `patches` are statistics of such inputs, for `prediction-difference`. The module
+    must be in evaluation mode, and is left as it was.
 
     Raises InvalidRequest naming every wrong parameter, and NotExplainable when the module cannot be
     explained by the method.
@@ -54,7 +57,7 @@ def explain(
     parts = []
     for start in range(0, len(inputs), CHUNK_ROWS):
         some = slice(start, start + CHUNK_ROWS)
-        shared = _record(module, inputs[some], chosen, checked, value_range)
+        shared = _record(module, inputs[some], chosen, checked, value_range=value_range, patches=patches)
         rows = range(len(shared.images))
         targets = _fill_in(classes[some], shared.logits)
         shared.expect(list(zip(rows, targets, strict=True)))
@@ -68,11 +71,13 @@ def _record(
     inputs: Tensor,
     method: Method[Any],  # Any: see above
     params: Params,
+    *,
     value_range: tuple[float, float] | None,
+    patches: PatchGaussian | None,
 ) -> Pass:
     black, white = (None, None) if value_range is None else _bounds(inputs, value_range)
     recording = recording_for(method, params, Pass(module, inputs))
-    return Pass(module, inputs, recording, black=black, white=white)
+    return Pass(module, inputs, recording, black=black, white=white, patches=patches)
 
 
 def _fill_in(classes: Sequence[int | None], logits: Tensor) -> list[int]:

@@ -102,6 +102,7 @@ class Run:
             default_layer=self._model.default_layer,
             black=intake.black,
             white=intake.white,
+            patches=self._model.patches,
         )
         self._rankings = rank_answers(shared.logits, self._model.card.labels)
         shared.expect(

@@ -14,9 +14,10 @@ from torch import nn
 import workers
 from jobs.errors import NotExplainable
 from workers.models.architectures import build
-from workers.models.repository import Repository
+from workers.models.repository import Model, Repository
 from workers.phantom.pictures import MEAN, STD, normalise
 from workers.phantom.scenes import LABELS, Scene, draw, matching_plate
+from workers.tensors.patch_gaussians import PatchGaussian
 
 IMAGES = 100
 FIRST_SEED = 6_000_000  # training and measuring drew from seeds from 1,000,000,000 on
@@ -35,6 +36,7 @@ CHEAPER: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
     "integrated-gradients": {"nodes": 8, "max_nodes": 8},
     "occlusion": {"window": 24, "stride": 12},
     "rise": {"max_samples": 400},
+    "prediction-difference": {"samples": 2, "stride": 10},
     "smoothgrad": {"samples": 10},
     "sobol": {"max_samples": 510},
 }
@@ -54,9 +56,13 @@ def scenes(*, betrayed: bool = False) -> tuple[Scene, ...]:
 @cache
 def trained(model: str) -> nn.Module:
     """A phantom by its id."""
-    repository = Repository()
-    card = next(card for card in repository.cards() if card.id == model)
-    return repository.get(card.ref).network
+    return _loaded(model).network
+
+
+@cache
+def world() -> PatchGaussian | None:
+    """The statistics of patches that every phantom ships with."""
+    return _loaded(SHORTCUT).patches
 
 
 @cache
@@ -72,8 +78,19 @@ def maps_of(network: nn.Module, some: Sequence[Scene], method: str) -> NDArray[n
     targets = [scene.label for scene in some]
     try:
         maps = workers.explain(
-            network, images, targets, method=method, value_range=(-MEAN / STD, (1 - MEAN) / STD), **params
+            network,
+            images,
+            targets,
+            method=method,
+            value_range=(-MEAN / STD, (1 - MEAN) / STD),
+            patches=world(),
+            **params,
         )
     except NotExplainable:
         return None
     return np.asarray(maps.numpy(), dtype=np.float32)
+
+
+def _loaded(model: str) -> Model:
+    repository = Repository()
+    return repository.get(next(card.ref for card in repository.cards() if card.id == model))

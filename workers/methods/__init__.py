@@ -35,6 +35,8 @@ from workers.methods import (
     layer_cam,
     lrp,
     occlusion,
+    prediction_difference,
+    representation_erasure,
     rise,
     saliency,
     score_cam,
@@ -94,5 +96,7 @@ METHODS = index_by_name(
         rise.METHOD,
         sobol.METHOD,
         hsic.METHOD,
+        prediction_difference.METHOD,
+        representation_erasure.METHOD,
     ]
 )

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
 from jobs.catalogue import Family, Need
 from workers.declare import Method, Relevance
+from workers.perturbation.fillings import FILLINGS, Canvas, Filling
 from workers.probe import Probe
-from workers.tensors.baselines import BASELINES, Baseline, make_baselines
 from workers.tensors.windows import WindowParams, Windows
 
 
 class OcclusionParams(WindowParams):
     """The window, its way over the image, and what stands in it."""
 
-    baseline: Baseline = Field("zero", description=BASELINES)
+    baseline: Filling = Field("zero", description=FILLINGS)
     output: Literal["logit", "probability"] = Field(
         "logit", description="Whether the loss is measured in the raw output or in the probability."
     )
@@ -31,12 +30,11 @@ def explain(probe: Probe, params: OcclusionParams) -> Relevance:
     The last window of each line may reach over the edge, so that every pixel is covered.
     Zeiler, Fergus: Visualizing and Understanding Convolutional Networks, 2013, arXiv:1311.2901, section 4.2.
     """
-    images, baselines = probe.images, make_baselines(probe, params.baseline)
+    images, canvas = probe.images, Canvas(probe, params.baseline)
     windows = Windows.over(images, params)
 
     def cover(chosen: slice, steps: Tensor) -> Tensor:
-        covered = windows.masks(steps)[None, :, None]
-        return torch.where(covered, baselines[chosen, None], images[chosen, None])
+        return canvas.show(chosen, (~windows.masks(steps)).to(images).unsqueeze(0))
 
     occluded = probe.scores(cover, len(windows), output=params.output)
     whole = probe.scores(lambda chosen, _: images[chosen, None], 1, output=params.output)

@@ -14,7 +14,9 @@ from jobs.catalogue import InputSpec, ModelCard
 from jobs.errors import ModelUnavailable
 from workers.declare import in_words, wrong_fields
 from workers.models.architectures import Argument
-from workers.models.published import published_file, published_labels
+from workers.models.published import file_sha256, published_file, published_labels
+
+PATCHES = "patches.safetensors"  # the statistics of patches that may lie beside a model.toml
 
 Side = Annotated[int, Field(gt=0, le=4096)]
 Size = tuple[Side, Side]
@@ -122,7 +124,7 @@ def _card(folder: Path, declaration: Declaration) -> ModelCard:
     labels = _labels(folder, declaration)
     return ModelCard(
         id=folder.name,
-        digest=_digest(declaration, labels),
+        digest=_digest(folder, declaration, labels),
         title=declaration.title,
         architecture=declaration.architecture,
         input=InputSpec(
@@ -149,14 +151,16 @@ def _labels(folder: Path, declaration: Declaration) -> tuple[str, ...]:
     return tuple(str(index) for index in range(int(declaration.arguments.get("num_classes", 1000))))
 
 
-def _digest(declaration: Declaration, labels: tuple[str, ...]) -> str:
-    """Covers the weights and all else that decides the answer: an edited model.toml is another model."""
+def _digest(folder: Path, declaration: Declaration, labels: tuple[str, ...]) -> str:
+    """Covers the weights and all else that decides an answer or a map: an edit makes another model."""
     words = declaration.model_dump(
         mode="json",
         include={"architecture", "arguments", "sha256", "seed", "dtype", "input", "default_layer"},
     )
     if declaration.published:
         words["sha256"] = published_file(declaration.architecture, declaration.weights).name
+    if (patches := folder / PATCHES).is_file():
+        words["patches"] = file_sha256(patches)
     canonical = json.dumps([words, labels], sort_keys=True, separators=(",", ":"))
     return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -19,7 +19,9 @@ from jobs.job import ModelRef
 from workers.models.architectures import build
 from workers.models.declaration import Declaration, read_declaration
 from workers.models.intake import Intake
+from workers.models.patch_files import read_patches
 from workers.models.published import file_sha256, read_published
+from workers.tensors.patch_gaussians import PatchGaussian
 
 PHANTOMS = Path(__file__).parents[1] / "phantom" / "weights"
 
@@ -28,7 +30,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded model: its card, its network in evaluation mode on a device, its dtype, and how to feed it."""
+    """A loaded model: its card, its network in evaluation mode on a device, its dtype, and how to feed it.
+
+    `patches` are the statistics that lie beside it, if any do.
+    """
 
     card: ModelCard
     network: nn.Module
@@ -37,6 +42,7 @@ class Model:
     default_layer: str | None
     pinned: bool
     n_bytes: int
+    patches: PatchGaussian | None = None
 
 
 class Repository:
@@ -108,7 +114,9 @@ def _folders(*roots: Path | None) -> Iterator[Path]:
 
 
 def _load(folder: Path, declaration: Declaration, card: ModelCard, device: str) -> Model:
-    tensors = _read_weights(folder, declaration)
+    if read_declaration(folder)[1].digest != card.digest:
+        raise ModelUnavailable(f"{card.id}: its files are not those that this worker has seen: restart it")
+    tensors, patches = _read_weights(folder, declaration), read_patches(folder, declaration.input)
     try:
         network = build(declaration.architecture, declaration.arguments, seed=declaration.seed)
         if tensors is not None:
@@ -121,7 +129,14 @@ def _load(folder: Path, declaration: Declaration, card: ModelCard, device: str) 
     state = [*network.parameters(), *network.buffers()]
     n_bytes = sum(tensor.numel() * tensor.element_size() for tensor in state)
     return Model(
-        card, network, declaration.dtype, intake, declaration.default_layer, declaration.pinned, n_bytes
+        card,
+        network,
+        declaration.dtype,
+        intake,
+        declaration.default_layer,
+        declaration.pinned,
+        n_bytes,
+        patches,
     )
 
 

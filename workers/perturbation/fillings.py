@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from workers.probe import Probe
 from workers.tensors.baselines import Baseline, make_baselines
 
-Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$", max_length=7)]
 Filling = Literal["zero", "black", "white", "mean", "blur", "noise", "inpainted"] | Colour
 FILLINGS = (
     "What stands where the image is hidden: `zero` in the model's units (after normalisation the mean "

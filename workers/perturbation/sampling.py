@@ -20,12 +20,9 @@ LEAST_SAMPLES = 64  # before a standard error is believed
 Output = Literal["logit", "probability"]
 
 
-class SamplingParams(Params):
-    """When enough samples have been taken."""
+class StopParams(Params):
+    """When to stop before all samples have been taken."""
 
-    max_samples: int = Field(
-        2000, ge=16, le=1_000_000, description="Changed images that are shown to the network at most."
-    )
     tolerance: float | None = Field(
         None,
         gt=0,
@@ -39,6 +36,14 @@ class SamplingParams(Params):
         le=86400,
         description="Stop after so many seconds with the map so far, which is marked `late`; none means as "
         "long as the worker allows.",
+    )
+
+
+class SamplingParams(StopParams):
+    """When enough samples have been taken."""
+
+    max_samples: int = Field(
+        2000, ge=16, le=1_000_000, description="Changed images that are shown to the network at most."
     )
 
 
@@ -62,7 +67,7 @@ class Sampler(Protocol):
     def least(self, images: Tensor) -> Tensor:
         """(n,): the forwards that a round of each of these images (n,) costs at least."""
 
-    def draw(self, images: Tensor, left: Tensor) -> Draw:
+    def draw(self, images: Tensor, left: Tensor, /) -> Draw:
         """The next round of these images, of which each may cost `left` (n,) forwards at most."""
 
 

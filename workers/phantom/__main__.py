@@ -13,7 +13,7 @@ from torch import nn
 
 from workers.phantom.pictures import MEASURING_SEED, TRAINING_SEED, Pictures, draw_pictures
 from workers.phantom.recipes import PICTURES, RECIPES, Recipe
-from workers.phantom.shipping import WEIGHTS, Figures, ship
+from workers.phantom.shipping import WEIGHTS, Figures, patches_of_world, ship
 from workers.phantom.training import measure, steps, train
 
 FRESH_PICTURES = 2000
@@ -33,10 +33,11 @@ def main(
     with Progress(*columns, console=console) as progress:
         pictures = _draw(progress, "pictures to learn from", TRAINING_SEED, count)
         fresh = _draw(progress, "pictures to measure on", MEASURING_SEED, fresh_count)
+        patches = patches_of_world(pictures)
         for recipe in recipes:
             network = _train(progress, recipe, pictures)
             figures = _figures(recipe, network, fresh)
-            ship(recipe, network, figures, folder)
+            ship(recipe, network, figures, folder, patches)
             console.print(f"{recipe.id}: {figures}")
 
 

@@ -15,6 +15,7 @@ from workers.probe.headroom import gradients_of
 from workers.probe.hooks import watching
 from workers.probe.layers import Layer, Layers, layers_of
 from workers.probe.rounds import rounds
+from workers.tensors.patch_gaussians import PatchGaussian
 
 INPUT = ""  # the name of the input among the recorded points; the network itself has it among modules
 
@@ -47,10 +48,12 @@ class Pass:
         default_layer: str | None = None,
         black: Tensor | None = None,
         white: Tensor | None = None,
+        patches: PatchGaussian | None = None,
     ) -> None:
         """`images` is (N, C, H, W) in the model's units; `black` and `white` broadcast to (N, C, 1, 1).
 
-        Without them the darkest and the brightest value of each image stand in.
+        Without them the darkest and the brightest value of each image stand in. `patches` are the statistics
+        that come with the model, if any do.
         """
         if any(module.training for module in network.modules()):
             raise NotExplainable("the network is in training mode; call eval() on it first")
@@ -62,6 +65,7 @@ class Pass:
         self.recording = recording or Recording()
         self.black = self._per_image(self.images.amin((1, 2, 3)) if black is None else black)
         self.white = self._per_image(self.images.amax((1, 2, 3)) if white is None else white)
+        self.patches = patches
         self._default_layer = default_layer
         self._points: dict[str, Tensor] = {}
         self._gradients: dict[tuple[str, Pair], Tensor] = {}

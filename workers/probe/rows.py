@@ -17,6 +17,7 @@ from workers.probe.leaves import Leaf, Objective, PathGradients, Slopes, slopes_
 from workers.probe.passes import Pair, Pass
 from workers.probe.rounds import rounds
 from workers.probe.traced import TracedRows
+from workers.tensors.patch_gaussians import PatchGaussian
 
 Perturb = Callable[[slice, Tensor], Tensor]  # (images, steps) -> (n, s, C, H, W)
 ALONE = Circumstances()
@@ -90,6 +91,11 @@ class Probe:
     def white(self) -> Tensor:
         """(S, C, 1, 1), white in the model's units."""
         return self._shared.white[self._sources]
+
+    @property
+    def patches(self) -> PatchGaussian | None:
+        """What is known of patches of such images, in the model's units; None where nothing comes with it."""
+        return self._shared.patches
 
     @property
     def inputs(self) -> Tensor:

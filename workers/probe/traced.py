@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -124,18 +124,31 @@ class TracedRows:
                 self._shared.kept[key] = found
         return found if layer is None else layer.layout.to_maps(found)
 
-    def head_scores(self, layer: Layer, change: Change, count: int) -> Tensor:
-        """(R, count): each row's logit when the output of a layer is changed in `count` ways.
+    def head_scores(
+        self,
+        layer: Layer,
+        change: Change,
+        count: int,
+        *,
+        output: Literal["logit", "log-probability"] = "logit",
+        exact: bool = False,
+    ) -> Tensor:
+        """(R, count): what each row's target gets when the output of a layer is changed in `count` ways.
 
         `change(values, steps)` makes the versions `steps` (s,) of the layer's outputs (n, ...) as the layer
-        returned them. Only what lies above the layer is computed again.
+        returned them. Only what lies above the layer is computed again. With `exact` it all is float64,
+        where the device has it: of changes that say little, rounding would leave little.
         """
-        head = Head(self._shared.network, self._images, layer.path, self.point(layer))
-        result = self._images.new_zeros(len(self._places), count)
+        point = self.point(layer)
+        images = self._images.double() if exact and self._images.device.type != "mps" else self._images
+        head = Head(self._shared.network, images, layer.path, point)
+        result = images.new_zeros(len(self._places), count)
         for image in range(len(self._images)):
             for steps in self._chunks(image, count, HEADS_PER_ROW * self._chunk_rows):
                 changed = change(head.values(image), steps)[0]
-                self._collect(result, image, steps, head.answers(changed, image))
+                logits = head.answers(changed, image)
+                answers = logits.log_softmax(dim=1) if output == "log-probability" else logits
+                self._collect(result, image, steps, answers)
         return result
 
     def part_scores(self, step: PartStep, parts: Change, count: int, *, merged: bool = False) -> Tensor:
@@ -152,11 +165,11 @@ class TracedRows:
                 self._collect(result, image, steps, whole.answers(parts(own, steps)[0]))
         return result
 
-    def _collect(self, result: Tensor, image: int, steps: Tensor, logits: Tensor) -> None:
+    def _collect(self, result: Tensor, image: int, steps: Tensor, answers: Tensor) -> None:
         """Puts what steps of an image gave, (s, K), where the rows of that image want it."""
         for row, (of, target) in enumerate(self._places):
             if of == image:
-                result[row, steps] = logits[:, target]
+                result[row, steps] = answers[:, target]
 
     def _chunks(self, image: int, count: int, size: int) -> Iterator[Tensor]:
         """The steps 0 to `count` of an image, `size` at a time."""

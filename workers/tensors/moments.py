@@ -28,6 +28,10 @@ class Moments:
         self._deviations[rows] += deviations + shift.square() * before * count / (before + count)
         self._counts[rows] += count
 
+    def means(self) -> Tensor:
+        """(R, ...)."""
+        return self._means.clone()
+
     def variances(self) -> Tensor:
         """(R, ...), unbiased: divided by one less than the samples."""
         return self._deviations / (self._counts - 1)

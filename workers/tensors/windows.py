@@ -67,9 +67,20 @@ class Windows:
 
     def average(self, values: Tensor) -> Tensor:
         """(R, windows) -> (R, H, W): the mean over the windows that cover each pixel."""
-        down = self.down / self.down.sum(dim=1, keepdim=True)
-        across = self.across / self.across.sum(dim=1, keepdim=True)
+        down, across = self._shares()
         return down @ values.view(-1, *self.grid) @ across.T
+
+    def average_errors(self, errors: Tensor) -> Tensor:
+        """(R, windows) -> (R, H, W): of `average`, where these are the errors of windows each by itself."""
+        down, across = self._shares()
+        return (down.square() @ errors.square().view(-1, *self.grid) @ across.square().T).sqrt()
+
+    def _shares(self) -> tuple[Tensor, Tensor]:
+        """(H, rows), (W, columns): what each row and column of windows counts for a pixel."""
+        return (
+            self.down / self.down.sum(dim=1, keepdim=True),
+            self.across / self.across.sum(dim=1, keepdim=True),
+        )
 
 
 def coverage(length: int, window: int, stride: int, *, like: Tensor) -> Tensor:

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 import workers
 from tests.unit.workers.networks import Linear, Pooled, resnet18, seeded
 from workers.methods.occlusion import METHOD, OcclusionParams
+from workers.perturbation.fillings import make_filling
 from workers.probe import Probe
 from workers.probe.passes import Pass
+from workers.tensors.windows import Windows
 
 TARGETS = [1, 7]
 
@@ -63,6 +65,33 @@ def test_without_sizes_the_window_is_an_eighth_of_the_shorter_side_and_overlaps_
     assert METHOD.explain(probe, OcclusionParams()).native_grid == (15, 23)
     assert METHOD.explain(probe, OcclusionParams(window=8)).native_grid == (7, 11)
     assert METHOD.explain(probe, OcclusionParams(stride=16)).native_grid == (2, 3)
+
+
+@pytest.mark.parametrize("baseline", ["zero", "black", "white", "mean", "blur", "noise", "#804020"])
+def test_in_a_window_stands_exactly_what_the_baseline_says(baseline: str) -> None:
+    network, images = seeded(Pooled), torch.rand(2, 3, 11, 13)
+    params = OcclusionParams.model_validate({"window": 4, "stride": 3, "baseline": baseline})
+    probe = Probe(Pass(network, images), [0, 1], TARGETS, seeds=[3, 4])
+    windows = Windows.over(images, params)
+    covered = windows.masks(torch.arange(len(windows)))[:, None, None]
+    shown = torch.where(covered, make_filling(probe, params.baseline), images)  # (windows, 2, C, H, W)
+    with torch.no_grad():
+        answers = network(shown.flatten(0, 1)).view(len(windows), 2, -1)[:, [0, 1], TARGETS]
+        whole = network(images)[[0, 1], TARGETS]
+
+    maps = METHOD.explain(probe, params).maps
+
+    torch.testing.assert_close(maps, windows.average((whole - answers).T), rtol=1e-4, atol=1e-7)
+
+
+def test_an_inpainted_window_of_a_plain_image_takes_nothing_away() -> None:
+    plain = torch.rand(2, 3, 1, 1).expand(2, 3, 12, 12).clone()
+    whole, inpainted = (
+        workers.explain(seeded(Pooled), plain, TARGETS, "occlusion", window=4, baseline=baseline)
+        for baseline in ("zero", "inpainted")
+    )
+
+    assert inpainted.abs().max() < 1e-5 * whole.abs().max()
 
 
 def test_windows_that_leave_gaps_are_refused() -> None:

@@ -98,7 +98,7 @@ def test_training_twice_gives_the_same_bits_and_leaves_torch_as_it_was(recipe: R
 def test_the_command_trains_measures_and_writes_the_same_files_every_time(tmp_path: Path) -> None:
     for folder in ("first", "second"):
         main(["phantom-shortcut"], count=128, fresh_count=8, folder=tmp_path / folder)
-    for name in ("weights.safetensors", "model.toml"):
+    for name in ("weights.safetensors", "model.toml", "patches.safetensors"):
         first, second = (tmp_path / folder / "phantom-shortcut" / name for folder in ("first", "second"))
         assert first.read_bytes() == second.read_bytes()
 
