@@ -15,7 +15,7 @@ from safetensors.torch import save
 
 from jobs.catalogue import Need
 from jobs.errors import ModelUnavailable
-from jobs.job import ImageRef, Job, MethodRef
+from jobs.job import ImageRef, Job, MethodRef, Opened
 from tests.unit.workers.models.folders import write_random
 from workers.methods import METHODS
 from workers.models.declaration import read_declaration
@@ -215,7 +215,7 @@ def test_a_job_on_a_phantom_is_explained_with_the_models_own_statistics() -> Non
         targets=(1,),
     )
 
-    (answer,) = Runner(models, device="cpu", chunk_rows=32).run([(job, bytes(96 * 96))], lambda _: None)
+    (answer,) = Runner(models, device="cpu", chunk_rows=32).run([Opened(job, bytes(96 * 96))], lambda _: None)
 
     assert Need.SCORES in method.needs
     assert answer.outcome.result is not None
