@@ -60,7 +60,8 @@ def _local(
     call: Call, fixed: Mapping[str, Any], shapes: Mapping[str, tuple[int | None, ...]]
 ) -> Local | None:
     others = {
-        leaf.name for place, leaf in enumerate(call.leaves)
+        leaf.name
+        for place, leaf in enumerate(call.leaves)
         if isinstance(leaf, Value) and place not in call.inputs
     }
     maps = [shapes[name] for name in call.reads if name in shapes]
@@ -129,7 +130,15 @@ def _max_pool(site: Site) -> Local | None:
 
 def _average_pool(site: Site) -> Local | None:
     """Not where some outputs are means of fewer values: at edges that do not count, or stand over."""
-    names = ("input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
+    names = (
+        "input",
+        "kernel_size",
+        "stride",
+        "padding",
+        "ceil_mode",
+        "count_include_pad",
+        "divisor_override",
+    )
     given = _named(site, names)
     kernel, padding = _pair(given["kernel_size"]), _pair(given.get("padding", 0))
     stride, divisor = _pair(given.get("stride") or kernel), given.get("divisor_override")

@@ -50,7 +50,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Slide:
-    """A kernel along an axis: place j of the output sees the places stride j - padding + dilation (0, 1 ...)."""
+    """A kernel along an axis: place j of the output sees stride j - padding + dilation (0, 1, 2 ...)."""
 
     kernel: int = 1
     stride: int = 1
@@ -111,13 +111,13 @@ class Region:
         """Whether each part lies within the other's."""
         return self.rows.lies_in(other.rows) and self.columns.lies_in(other.columns)
 
-    def corners(self, windows: Windows) -> tuple[Tensor, Tensor]:
+    def corners(self, chosen: Chosen) -> tuple[Tensor, Tensor]:
         """(n,) and (n,): the first row and the first column of each part."""
-        return self.rows.starts[windows.rows], self.columns.starts[windows.columns]
+        return self.rows.starts[chosen.rows], self.columns.starts[chosen.columns]
 
 
 @dataclass(frozen=True)
-class Windows:
+class Chosen:
     """Which windows are asked for, all (n,): the image of each, and its row and column among the windows."""
 
     images: Tensor
@@ -145,12 +145,12 @@ class Plane:
         self._height, self._width = value.shape[2:]
         self._pixels = value.permute(0, 2, 3, 1).reshape(-1, value.shape[1])
 
-    def cut(self, region: Region, windows: Windows) -> Tensor:
+    def cut(self, region: Region, chosen: Chosen) -> Tensor:
         """(n, C, h, w), channels last: what stands in the region of each window."""
-        tops, lefts = region.corners(windows)
+        tops, lefts = region.corners(chosen)
         shape = region.rows.size, region.columns.size
         grid = self._height, self._width
-        places = _places(windows.images, tops + self._above, lefts + self._left, shape, grid)
+        places = _places(chosen.images, tops + self._above, lefts + self._left, shape, grid)
         pixels = self._pixels.index_select(0, places.flatten())
         return pixels.view(*places.shape, -1).permute(0, 3, 1, 2)
 
@@ -160,21 +160,17 @@ class Plane:
         return pixels.index_select(0, images).permute(0, 3, 1, 2)
 
 
-def paste(patches: Tensor, region: Region, onto: Tensor, whole: Region | None, windows: Windows) -> None:
-    """Writes patches (n, C, h, w) of a region over those of another, or over the whole grid, channels last.
+def paste(patches: Tensor, tops: Tensor, lefts: Tensor, onto: Tensor, *, fits: bool) -> None:
+    """Writes patches (n, C, h, w) at places (n,) into larger values (n, C, H, W), which are channels last.
 
-    What lies outside of the other is left out.
+    What lies outside is left out, unless the patches are known to fit.
     """
-    tops, lefts = region.corners(windows)
-    if whole is not None:
-        first, left = whole.corners(windows)
-        tops, lefts = tops - first, lefts - left
     shape, grid = _size(patches), _size(onto)
-    numbers = torch.arange(len(patches), device=patches.device)
-    places = _places(numbers, tops, lefts, shape, grid).flatten()
+    places = _places(torch.arange(len(patches), device=patches.device), tops, lefts, shape, grid).flatten()
     pixels = patches.permute(0, 2, 3, 1).reshape(-1, patches.shape[1])
-    if whole is not None and not region.lies_in(whole):
-        inside = (_inside(tops, shape[0], grid[0])[:, :, None] & _inside(lefts, shape[1], grid[1])[:, None]).flatten()
+    if not fits:
+        down, across = _inside(tops, shape[0], grid[0]), _inside(lefts, shape[1], grid[1])
+        inside = (down[:, :, None] & across[:, None]).flatten()
         places, pixels = places[inside], pixels[inside]
     onto.permute(0, 2, 3, 1).view(-1, onto.shape[1]).index_copy_(0, places, pixels)
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from jobs.catalogue import Family, Need
 from workers.declare import Method, Relevance
@@ -31,16 +29,10 @@ def explain(probe: Probe, params: OcclusionParams) -> Relevance:
     The last window of each line may reach over the edge, so that every pixel is covered.
     Zeiler, Fergus: Visualizing and Understanding Convolutional Networks, 2013, arXiv:1311.2901, section 4.2.
     """
-    images, baselines = probe.images, make_baselines(probe, params.baseline)
-    windows = Windows.over(images, params)
-
-    def cover(chosen: slice, steps: Tensor) -> Tensor:
-        covered = windows.masks(steps)[None, :, None]
-        return torch.where(covered, baselines[chosen, None], images[chosen, None])
-
-    occluded = probe.scores(cover, len(windows), output=params.output)
-    whole = probe.scores(lambda chosen, _: images[chosen, None], 1, output=params.output)
-    return Relevance(maps=windows.average(whole - occluded), native_grid=windows.grid)
+    windows = Windows.over(probe.images, params)
+    baselines = make_baselines(probe, params.baseline)
+    whole, covered = probe.scores_of_windows(windows, baselines, output=params.output)
+    return Relevance(maps=windows.average(whole - covered), native_grid=windows.grid)
 
 
 METHOD = Method(
