@@ -31,7 +31,8 @@ class Call:
     `nonnegative` says that no input is ever below zero, `first` that a linear call, a shift or a scale has
     no input but the image itself, perhaps moved, shifted or scaled by constants before. `gate` is the input
     that only weighs the other. `axis` is the dimension of the output in which the images stand, alone or
-    times something else; None where it is not known.
+    times something else; None where it is not known. `shape` are the sizes of the output, empty where it
+    is no tensor; None is a size that depends on the number of images.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Call:
     first: bool = False
     gate: int | None = None
     axis: int | None = None
+    shape: tuple[int | None, ...] = ()
 
     @property
     def reads(self) -> tuple[str, ...]:

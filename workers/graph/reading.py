@@ -95,6 +95,7 @@ class _Reader:
             first=kind in MEETS_THE_IMAGE and bool(reads) and self._straight.issuperset(reads),
             gate=self._gate(call),
             axis=_axis(node),
+            shape=_shape(node),
         )
 
     def _leaf(self, leaf: Any) -> Any:  # Any: arguments of operators
@@ -144,6 +145,13 @@ def _axis(node: Node) -> int | None:
     value = node.meta.get("val")
     sizes = value.shape if isinstance(value, Tensor) else ()
     return next((place for place, size in enumerate(sizes) if _is_free(size)), None)
+
+
+def _shape(node: Node) -> tuple[int | None, ...]:
+    """The sizes of a tensor, None where one was left open."""
+    value = node.meta.get("val")
+    sizes = value.shape if isinstance(value, Tensor) else ()
+    return tuple(None if _is_free(size) else int(size) for size in sizes)
 
 
 def _is_free(size: int | SymInt) -> bool:

@@ -34,7 +34,7 @@ def walk(
     """
     todo = graph.calls if calls is None else calls
     values: dict[str, Any] = {**graph.constants, IMAGE: images, **(given or {})}
-    for call, done_with in zip(todo, _last_reads(todo), strict=True):
+    for call, done_with in zip(todo, last_reads(todo), strict=True):
         site = call.site(values)
         inputs = [values[name] for name in call.reads]
         values[call.name] = step(site, inputs) if call.inputs else site()
@@ -45,7 +45,7 @@ def walk(
 
 
 @lru_cache(maxsize=64)
-def _last_reads(calls: tuple[Call, ...]) -> list[list[str]]:
+def last_reads(calls: tuple[Call, ...]) -> list[list[str]]:
     """For each call the values that nobody reads after it."""
     last = {
         leaf.name: number

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 from torch import Tensor
 
 from jobs.catalogue import Family, Need
 from workers.declare import Method, Relevance
 from workers.perturbation.fillings import FILLINGS, Canvas, Filling
+from workers.perturbation.sampling import Output
 from workers.probe import Probe
 from workers.tensors.windows import WindowParams, Windows
 
@@ -18,7 +17,7 @@ class OcclusionParams(WindowParams):
     """The window, its way over the image, and what stands in it."""
 
     baseline: Filling = Field("zero", description=FILLINGS)
-    output: Literal["logit", "probability"] = Field(
+    output: Output = Field(
         "logit", description="Whether the loss is measured in the raw output or in the probability."
     )
 
@@ -30,15 +29,22 @@ def explain(probe: Probe, params: OcclusionParams) -> Relevance:
     The last window of each line may reach over the edge, so that every pixel is covered.
     Zeiler, Fergus: Visualizing and Understanding Convolutional Networks, 2013, arXiv:1311.2901, section 4.2.
     """
-    images, canvas = probe.images, Canvas(probe, params.baseline)
-    windows = Windows.over(images, params)
+    windows, canvas = Windows.over(probe.images, params), Canvas(probe, params.baseline)
+    if canvas.filling is None:
+        whole, covered = _one_by_one(probe, windows, canvas, params.output)
+    else:
+        whole, covered = probe.scores_of_windows(windows, canvas.filling, output=params.output)
+    return Relevance(maps=windows.average(whole - covered), native_grid=windows.grid)
+
+
+def _one_by_one(probe: Probe, windows: Windows, canvas: Canvas, output: Output) -> tuple[Tensor, Tensor]:
+    """(R, 1) and (R, windows): the scores of what is filled differently for each window."""
 
     def cover(chosen: slice, steps: Tensor) -> Tensor:
-        return canvas.show(chosen, (~windows.masks(steps)).to(images).unsqueeze(0))
+        return canvas.show(chosen, (~windows.masks(steps)).to(probe.images).unsqueeze(0))
 
-    occluded = probe.scores(cover, len(windows), output=params.output)
-    whole = probe.scores(lambda chosen, _: images[chosen, None], 1, output=params.output)
-    return Relevance(maps=windows.average(whole - occluded), native_grid=windows.grid)
+    covered = probe.scores(cover, len(windows), output=output)
+    return probe.scores(lambda chosen, _: probe.images[chosen, None], 1, output=output), covered
 
 
 METHOD = Method(

@@ -67,3 +67,34 @@ def slopes_of(
         values = objective(wide, rows)
     (gradients,) = gradients_of(values.sum(), [leaf], retain_graph=False, narrowest=logits.dtype)
     return Slopes(values.detach(), gradients, wide.detach())
+
+
+def slopes_in_parts(
+    inputs: Tensor,
+    rows: Tensor,
+    objective: Objective,
+    forward: Callable[[Tensor], Tensor],
+    *,
+    most: int,
+    checkpoint: Callable[[float], None],
+) -> Slopes:
+    """The same for any number of inputs, at most `most` at a time."""
+    parts = []
+    for start in range(0, len(inputs), most):
+        checkpoint(start / len(inputs))
+        some = slice(start, start + most)
+        parts.append(slopes_of(inputs[some], rows[some], objective, forward))
+    return Slopes.joined(parts)
+
+
+def gradients_one_by_one(
+    inputs: Tensor, targets: Tensor, forward: Callable[[Tensor], Tensor], checkpoint: Callable[[], None]
+) -> Tensor:
+    """(n, C, H, W): the gradient of the logit `targets` (n,) at each input, with a pass for each of them."""
+    first = torch.zeros(1, dtype=torch.long, device=inputs.device)
+    parts = []
+    for number in range(len(inputs)):
+        checkpoint()
+        leaf = Leaf(inputs[number : number + 1], forward)
+        parts.append(leaf.gradients(first, targets[number : number + 1], last=True))
+    return torch.cat(parts)

@@ -123,7 +123,7 @@ class Pass:
 
     def prepare(self) -> None:
         """Trace the network now, rather than at the first `forward`."""
-        _ = self._graph
+        _ = self.graph
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(n, K) of any inputs (n, C, H, W), in the network's own dtype; recorded if grad mode is on.
@@ -131,7 +131,7 @@ class Pass:
         A network that can be traced is walked call by call, with its batch norms merged and channels last in
         memory: the same answer but for rounding, in down to half the time.
         """
-        return self._answer(inputs, self._graph)
+        return self._answer(inputs, self.graph)
 
     def _answer(self, inputs: Tensor, graph: Graph | None) -> Tensor:
         inputs = inputs.to(self._inputs.dtype)
@@ -142,8 +142,8 @@ class Pass:
         return logits
 
     @cached_property
-    def _graph(self) -> Graph | None:
-        """None where the network has to be run itself."""
+    def graph(self) -> Graph | None:
+        """What `forward` walks through, batch norms merged; None where the network has to be run itself."""
         if self._inputs.dtype != self.images.dtype:
             return None  # merged weights would lose half of what half precision has
         try:

@@ -12,14 +12,18 @@ from torch import Tensor
 from jobs.errors import NotExplainable, Problem
 from workers.probe.chunks import chunks, pace_of
 from workers.probe.circumstances import Circumstances, Draft
+from workers.probe.covered import Covered
 from workers.probe.layers import Layer
-from workers.probe.leaves import Leaf, Objective, PathGradients, Slopes, slopes_of
+from workers.probe.leaves import Leaf, Objective, PathGradients, Slopes, gradients_one_by_one, slopes_in_parts
 from workers.probe.passes import Pair, Pass
-from workers.probe.rounds import rounds
+from workers.probe.rounds import rows_in_rounds, rows_of
 from workers.probe.traced import TracedRows
 from workers.tensors.patch_gaussians import PatchGaussian
+from workers.tensors.windows import Windows
 
 Perturb = Callable[[slice, Tensor], Tensor]  # (images, steps) -> (n, s, C, H, W)
+Answer = Callable[[slice, slice], Tensor]  # (images, steps) -> logits (n, s, K)
+Output = Literal["logit", "probability"]
 ALONE = Circumstances()
 
 
@@ -154,20 +158,37 @@ class Probe:
         self._checkpoint(0.0)
         return self._shared.gradients(None, self._pairs)
 
-    def scores(
-        self, perturb: Perturb, count: int, *, output: Literal["logit", "probability"] = "logit"
-    ) -> Tensor:
+    def scores(self, perturb: Perturb, count: int, *, output: Output = "logit") -> Tensor:
         """(R, count): what each row's target gets for `count` changed versions of its image.
 
         `perturb(images, steps)` makes the versions `steps` (s,) of `self.images[images]`: (n, s, C, H, W).
         Every target of an image is read from the same forwards.
         """
+
+        def answers(images: slice, steps: slice) -> Tensor:
+            inputs = perturb(images, torch.arange(steps.start, steps.stop, device=self._device))
+            return self._shared.forward(inputs.flatten(0, 1)).view(*inputs.shape[:2], -1)
+
+        return self._scores(answers, count, output)
+
+    def scores_of_windows(
+        self, windows: Windows, baselines: Tensor, *, output: Output = "logit"
+    ) -> tuple[Tensor, Tensor]:
+        """(R, 1) and (R, windows): what each row's target gets for its image, and with each window covered.
+
+        The `baselines` are (S, C, H, W). Where it is cheaper, only what a window can reach is computed again.
+        """
+        covered = Covered(self._shared, self.images, baselines, windows, together=self._chunk_rows)
+        scores = self._scores(covered.answers, len(windows), output)
+        return self._scores(covered.whole, 1, output), scores
+
+    def _scores(self, answer: Answer, count: int, output: Output) -> Tensor:
         result = self._shared.images.new_zeros(len(self), count)
         for images, steps in self._chunks(count):
             with torch.no_grad():
-                logits = self._forward(perturb, images, steps)
+                logits = answer(images, steps).to(result.dtype)
             answers = logits.softmax(dim=2) if output == "probability" else logits
-            rows = self._rows_of(images)
+            rows = rows_of(self.image_of_row, images)
             result[rows, steps] = answers[self.image_of_row[rows] - images.start, :, self.targets[rows]]
         return result
 
@@ -182,7 +203,7 @@ class Probe:
                 numbers = torch.arange(steps.start, steps.stop, device=self._device)
                 at = points(images, numbers)
             leaf = Leaf(at.flatten(0, 1), self._shared.forward)
-            groups = self._rows_by_target(images)
+            groups = rows_in_rounds(self.image_of_row, images)
             for rows in groups:
                 chosen = self.image_of_row[rows] - images.start
                 places = chosen[:, None] * len(numbers) + (numbers - steps.start)
@@ -196,13 +217,8 @@ class Probe:
         Each row has a pass to itself, so that not even the rounding depends on the other rows. `done` is the
         share of the method's work that lies behind.
         """
-        first = torch.zeros(1, dtype=torch.long, device=self._device)
-        parts = []
-        for row in range(len(self)):
-            self._checkpoint(done)
-            leaf = Leaf(inputs[row : row + 1], self._shared.forward)
-            parts.append(leaf.gradients(first, self.targets[row : row + 1], last=True))
-        return torch.cat(parts)
+        check = self._checkpoint
+        return gradients_one_by_one(inputs, self.targets, self._shared.forward, lambda: check(done))
 
     def answers(self, inputs: Tensor) -> Tensor:
         """(n, K): the logits of any inputs (n, C, H, W), whatever the rows."""
@@ -216,12 +232,8 @@ class Probe:
 
         The objective makes (m,) values of logits (m, K) and their rows (m,), each of its own input's alone.
         """
-        parts = []
-        for start in range(0, len(inputs), self._chunk_rows):
-            self._checkpoint(start / len(inputs))
-            some = slice(start, start + self._chunk_rows)
-            parts.append(slopes_of(inputs[some], rows[some], objective, self._shared.forward))
-        return Slopes.joined(parts)
+        most, check = self._chunk_rows, self._checkpoint
+        return slopes_in_parts(inputs, rows, objective, self._shared.forward, most=most, checkpoint=check)
 
     def generators(self) -> list[torch.Generator]:
         """For each of `images` a fresh source of noise, the one that `generator` gives for its rows."""
@@ -246,11 +258,6 @@ class Probe:
     def _device(self) -> torch.device:
         return self._shared.images.device
 
-    def _forward(self, perturb: Perturb, images: slice, steps: slice) -> Tensor:
-        inputs = perturb(images, torch.arange(steps.start, steps.stop, device=self._device))
-        logits = self._shared.forward(inputs.flatten(0, 1)).to(self._shared.images.dtype)
-        return logits.view(*inputs.shape[:2], -1)
-
     def _chunks(self, count: int) -> Iterator[tuple[slice, slice]]:
         self._shared.prepare()  # else the first chunk's time would not be its own
         pace = pace_of(self._shared.network, self._shared.images.shape[1:])
@@ -267,12 +274,3 @@ class Probe:
             circumstances=circumstances,
             references=None if self._references is None else self._references[list(rows)],
         )
-
-    def _rows_of(self, images: slice) -> Tensor:
-        inside: Tensor = (self.image_of_row >= images.start) & (self.image_of_row < images.stop)
-        return inside.nonzero().flatten()
-
-    def _rows_by_target(self, images: slice) -> list[Tensor]:
-        """The rows of some images in groups, each with any image at most once."""
-        rows = self._rows_of(images)
-        return [rows[group] for group in rounds(self.image_of_row[rows].tolist())]

@@ -65,6 +65,11 @@ class Windows:
         row, column = steps // self.grid[1], steps % self.grid[1]
         return torch.einsum("hs,ws->shw", self.down[:, row], self.across[:, column]).bool()
 
+    @property
+    def ends(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """The first and the last place of each row of windows, and of each column, within the image."""
+        return _ends(self.down), _ends(self.across)
+
     def average(self, values: Tensor) -> Tensor:
         """(R, windows) -> (R, H, W): the mean over the windows that cover each pixel."""
         down, across = self._shares()
@@ -81,6 +86,11 @@ class Windows:
             self.down / self.down.sum(dim=1, keepdim=True),
             self.across / self.across.sum(dim=1, keepdim=True),
         )
+
+
+def _ends(covered: Tensor) -> tuple[Tensor, Tensor]:
+    first = covered.argmax(dim=0)
+    return first, first + covered.sum(dim=0).long() - 1
 
 
 def coverage(length: int, window: int, stride: int, *, like: Tensor) -> Tensor:

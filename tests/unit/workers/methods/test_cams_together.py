@@ -17,6 +17,7 @@ FROM_THE_PASS = [
     name
     for name, method in METHODS.items()
     if method.family is Family.CAM and method.needs <= {Need.ACTIVATIONS, Need.LAYER_GRADIENTS}
+    if name != "contrastive-grad-cam"  # its gradient is that of another loss
 ]
 
 
