@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -12,7 +10,7 @@ from jobs.catalogue import Family, Need
 from workers.declare import Method, Params, Relevance
 from workers.perturbation.cells import Cells
 from workers.perturbation.fillings import FILLINGS, Canvas, Filling
-from workers.probe import Probe
+from workers.probe import Output, Probe
 from workers.tensors.dependence import switch_dependence
 
 
@@ -22,9 +20,7 @@ class HsicParams(Params):
     cells: int = Field(7, ge=2, le=32, description="Cells along each side of the image.")
     samples: int = Field(1000, ge=32, le=4096, description="Random sets of cells that are shown.")
     baseline: Filling = Field("zero", description=FILLINGS)
-    output: Literal["logit", "probability"] = Field(
-        "logit", description="Whether the score is the raw output or the probability."
-    )
+    output: Output = Field("logit", description="Whether the score is the raw output or the probability.")
 
 
 def explain(probe: Probe, params: HsicParams) -> Relevance:

@@ -8,8 +8,7 @@ from torch import Tensor
 from jobs.catalogue import Family, Need
 from workers.declare import Method, Relevance
 from workers.perturbation.fillings import FILLINGS, Canvas, Filling
-from workers.perturbation.sampling import Output
-from workers.probe import Probe
+from workers.probe import Output, Probe
 from workers.tensors.windows import WindowParams, Windows
 
 

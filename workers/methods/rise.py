@@ -11,8 +11,8 @@ from workers.declare import Method, Relevance
 from workers.perturbation.fillings import FILLINGS, Canvas, Filling
 from workers.perturbation.mask_moments import MaskMoments
 from workers.perturbation.random_grids import RandomGrids
-from workers.perturbation.sampling import Output, SamplingParams, sample
-from workers.probe import Probe
+from workers.perturbation.sampling import SamplingParams, sample
+from workers.probe import Output, Probe
 
 
 class RiseParams(SamplingParams):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
 
 import torch
 from pydantic import Field
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from jobs.catalogue import Family, Need
 from workers.declare import Method, Relevance
-from workers.probe import Probe
+from workers.probe import Output, Probe
 from workers.tensors.activation_maps import CamParams, finish, one_row_of_each, weigh
 from workers.tensors.baselines import BASELINES, Baseline, make_baselines
 from workers.tensors.resampling import upsample
@@ -30,7 +29,7 @@ class ScoreCamParams(CamParams):
         "grid, and leave out the others; none means all of them, as in the paper.",
     )
     baseline: Baseline = Field("zero", description=BASELINES)
-    output: Literal["logit", "probability"] = Field(
+    output: Output = Field(
         "logit", description="Whether the gain is measured in the raw output or in the probability."
     )
 

@@ -10,9 +10,9 @@ from jobs.result import Stop
 from workers.declare import Method, Relevance
 from workers.perturbation.cells import Cells
 from workers.perturbation.fillings import FILLINGS, Canvas, Filling
-from workers.perturbation.sampling import Output, SamplingParams, sample
+from workers.perturbation.sampling import SamplingParams, sample
 from workers.perturbation.total_indices import Designs, TotalIndices
-from workers.probe import Probe
+from workers.probe import Output, Probe
 
 
 class SobolParams(SamplingParams):

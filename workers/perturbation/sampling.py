@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 from pydantic import Field
@@ -13,11 +13,9 @@ from torch import Tensor
 
 from jobs.result import Stop
 from workers.declare import Params, Relevance
-from workers.probe import Perturb, Probe
+from workers.probe import Output, Perturb, Probe
 
 LEAST_SAMPLES = 64  # before a standard error is believed
-
-Output = Literal["logit", "probability"]
 
 
 class StopParams(Params):

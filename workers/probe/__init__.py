@@ -2,7 +2,7 @@
 
 from workers.probe.circumstances import Checkpoint, Circumstances, Draft, Interrupted
 from workers.probe.leaves import Objective, PathGradients, Slopes
-from workers.probe.rows import Perturb, Probe
+from workers.probe.rows import Output, Perturb, Probe
 
 __all__ = [
     "Checkpoint",
@@ -10,6 +10,7 @@ __all__ = [
     "Draft",
     "Interrupted",
     "Objective",
+    "Output",
     "PathGradients",
     "Perturb",
     "Probe",
