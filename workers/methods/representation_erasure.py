@@ -45,7 +45,7 @@ class ErasureParams(LayerParams):
 def explain(probe: Probe, params: ErasureParams) -> Relevance:
     """What the class loses without a unit of a layer.
 
-    I(u) = (S(x) - S(x, u erased)) / |S(x)|,  S(x) = log p_t(x)                            (section 3.1)
+    I(u) = (S(x) - S(x, u erased)) / |S(x)|,  S(x) = log p_t(x)        (the importance I(d), of one example)
     A unit u is erased by setting it to zero. The paper divides by S itself, which a log-likelihood makes
     negative; with its magnitude, what speaks for the class is positive.
     map_ij = I(cell ij),  or  sum over channels k of I(k) |A_kij| / sum over ij of |A_kij|.

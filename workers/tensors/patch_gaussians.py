@@ -26,7 +26,7 @@ class Conditional:
 
     def means(self, patches: Tensor) -> Tensor:
         """(n, d), of patches (n, C, l, l): m_1 + S_12 S_22^-1 (x_2 - m_2)."""
-        outside = patches.double().cpu()[:, ~self.inside]
+        outside = patches.cpu().double()[:, ~self.inside]
         return self.mean + (outside - self.mean_outside) @ self.gain.mT
 
 
@@ -59,7 +59,7 @@ class PatchGaussian:
         """Of a window, given the rest of the patch."""
         marginal = self.alone(rows, columns)
         inside = marginal.inside.flatten()
-        covariance = self.covariance.double().cpu()
+        covariance = self.covariance.cpu().double()
         across = covariance[inside][:, ~inside]
         gain = across @ torch.linalg.pinv(covariance[~inside][:, ~inside], rtol=NEGLIGIBLE, hermitian=True)
         left = covariance[inside][:, inside] - gain @ across.mT
@@ -68,8 +68,8 @@ class PatchGaussian:
     def alone(self, rows: slice, columns: slice) -> Conditional:
         """Of a window, whatever stands around it."""
         mask = self._mask(rows, columns)
-        mean, inside = self.mean.double().cpu(), mask.flatten()
-        root = _root(self.covariance.double().cpu()[inside][:, inside])
+        mean, inside = self.mean.cpu().double(), mask.flatten()
+        root = _root(self.covariance.cpu().double()[inside][:, inside])
         none = root.new_zeros(len(root), int((~inside).sum()))
         return Conditional(mask, mean[mask], mean[~mask], none, root)
 
@@ -90,7 +90,7 @@ class PatchSums:
 
     def add(self, patches: Tensor) -> None:
         """Some more patches."""
-        flat = patches.double().cpu().flatten(1)
+        flat = patches.cpu().double().flatten(1)
         self._count += len(flat)
         self._sum += flat.sum(dim=0)
         self._products += flat.mT @ flat
