@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ from jobs.job import Job
 from jobs.keys import Keys
 from jobs.queue import Claim, JobQueue
 from jobs.registry import Registry
-from jobs.result import Box, MapInfo, Prediction, Provenance, Result, TargetResult
+from jobs.result import Box, MapInfo, Maps, Prediction, Provenance, Result, TargetResult, map_name
 
 LABELS = ("none", "mass", "nodule", "calcification", "<img src=x onerror=alert(1)>")
 PREDICTED = 2
@@ -74,7 +74,7 @@ def relevance(target: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
     return values.reshape(SIDE, SIDE)
 
 
-def result_of(job: Job) -> tuple[Result, Mapping[int, bytes]]:
+def result_of(job: Job) -> tuple[Result, Maps]:
     """What the script answers to a job."""
     targets = job.targets or (PREDICTED,)
     found = tuple(
@@ -101,7 +101,7 @@ def result_of(job: Job) -> tuple[Result, Mapping[int, bytes]]:
         targets=found,
         provenance=Provenance(image=job.image.digest, seed=job.seed),
     )
-    return result, {target: relevance(target).tobytes() for target in targets}
+    return result, {map_name(target): relevance(target).tobytes() for target in targets}
 
 
 @dataclass

@@ -1,7 +1,7 @@
 -- Removes all that is kept of a tenant's job, and the image unless another job uses it. Answers 1, or 0.
-local job, result, maps, image, image_jobs, queue, pending, dead = unpack(KEYS, 1, 8)
+local job, result, maps, image, image_jobs, queue, pending, dead, draft = unpack(KEYS, 1, 9)
 local id, channel, group, tenant = unpack(ARGV, 1, 4)
-local FIRST_MATE, FIRST_NAME = 9, 5  -- keys of the other jobs of the image, and their ids in the same order
+local FIRST_MATE, FIRST_NAME = 10, 5  -- keys of the other jobs of the image, and their ids in the same order
 
 local known = redis.call('HMGET', job, 'tenant', 'entry', 'letter', 'state', 'progress')
 if known[1] ~= tenant then
@@ -12,7 +12,7 @@ redis.call('ZREM', pending, id)
 if known[3] then
   redis.call('XDEL', dead, known[3])
 end
-redis.call('DEL', job, result, maps)
+redis.call('DEL', job, result, maps, draft)
 redis.call('SREM', image_jobs, id)
 for index = FIRST_MATE, #KEYS do
   if redis.call('EXISTS', KEYS[index]) == 0 then

@@ -51,7 +51,7 @@ async def test_answers_arrive_with_their_maps(
     answers = Answers(
         batch=3,
         outcomes=(Outcome(id=job.id, result=sample_result(job)),),
-        maps=((2, 0),),
+        maps=(("2", "0"),),
         seconds=0.5,
     )
 
@@ -70,7 +70,7 @@ async def test_a_large_map_crosses_in_one_piece(
 ) -> None:
     parent = await ParentEnd.over(pair[0])
     relevance = bytes(range(256)) * 2**16
-    message = Answers(batch=1, outcomes=(), maps=((0,),), seconds=0.0)
+    message = Answers(batch=1, outcomes=(), maps=(("0",),), seconds=0.0)
 
     sending = asyncio.create_task(asyncio.to_thread(child.send, message, [relevance]))
     received, blobs = await parent.receive()
