@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobs.result import Outcome
+from jobs.result import Draft, Outcome
 from tests.samples import MAP, PIXELS, sample_job, sample_result
 from workers.pipe import Abandoned, Answers, Cancel, ChildEnd, ParentEnd, PipeBrokenError, Progress, Work
 
@@ -62,6 +62,19 @@ async def test_answers_arrive_with_their_maps(
     assert await parent.receive() == (Progress(batch=3, fraction=0.5), [])
     assert await parent.receive() == (answers, [MAP, b""])
     assert await parent.receive() == (Abandoned(batch=4), [])
+    parent.close()
+
+
+async def test_drafts_arrive_with_their_maps(
+    pair: tuple[socket.socket, socket.socket], child: ChildEnd
+) -> None:
+    parent = await ParentEnd.over(pair[0])
+    job = sample_job()
+    progress = Progress(batch=3, fraction=0.5, drafts=(Draft(id=job.id, targets=sample_result(job).targets),))
+
+    child.send(progress, [MAP])
+
+    assert await parent.receive() == (progress, [MAP])
     parent.close()
 
 
