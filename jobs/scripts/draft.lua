@@ -7,10 +7,11 @@ if not holds(queue, group, entry, consumer, deliveries) then
   return 0
 end
 if redis.call('HGET', job, 'state') == 'running' then
+  -- This write is the first, since a full Redis refuses it; after the first, a script is never refused.
+  redis.call('HSET', job, 'progress', progress)
   redis.call('DEL', draft)
   redis.call('HSET', draft, unpack(ARGV, FIRST_FIELD))
   expire(draft_seconds, {draft})
-  redis.call('HSET', job, 'progress', progress)
   redis.call('PUBLISH', channel, change)
 end
 return 1
