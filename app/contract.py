@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app import schemas
+from app import schemas, targets
 from app.errors import MEDIA_TYPE, ProblemBody, status_of
 from app.forms import FILES, IMAGE_TYPES
 from jobs.catalogue import MethodCard
@@ -33,22 +33,13 @@ ANSWERED: tuple[type[BaseModel], ...] = (
     schemas.MetricsCatalogue,
     schemas.Models,
     schemas.ModelEntry,
-    schemas.RawHeatmap,
+    targets.RawHeatmap,
+    targets.ProgressDocument,
     schemas.Live,
     schemas.Ready,
 )
 BINARY: Json = {"type": "string", "format": "binary"}
 TEXT: Json = {"schema": {"type": "string"}}
-EVENT: Json = {
-    "schema": {
-        "type": "object",
-        "required": ["event", "data"],
-        "properties": {
-            "event": {"enum": ["queued", "running", "progress", "done", "failed", "cancelled"]},
-            "data": {"type": "string", "contentMediaType": "application/json"},
-        },
-    }
-}
 PREFER: Json = {
     "name": "Prefer",
     "in": "header",

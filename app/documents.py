@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 
-from app.schemas import ErrorDocument, Explanation, TargetDocument
+from app.schemas import ErrorDocument, Explanation
+from app.targets import ProgressDocument, TargetDocument, TargetLinks
+from jobs.changes import Change
 from jobs.job import State
 from jobs.result import Result, TargetResult, Timings
 from jobs.store import JobRecord
@@ -37,6 +39,13 @@ def document(record: JobRecord, result: Result | None) -> Explanation:
     )
 
 
+def progress(change: Change) -> ProgressDocument:
+    """What an event tells of a job that is not finished."""
+    here = location(change.id)
+    drafts = tuple(_target(here, target, "&draft=true") for target in change.drafts)
+    return ProgressDocument(id=change.id, state=change.state, progress=change.progress, drafts=drafts)
+
+
 def location(job_id: str) -> str:
     """The path of an explanation; never built from what a client says of the host."""
     return f"{PREFIX}/explanations/{job_id}"
@@ -62,7 +71,9 @@ def _time(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
-def _target(here: str, target: TargetResult) -> TargetDocument:
-    links = {name: f"{here}/{name}?target={target.index}" for name in ("heatmap", "overlay")}
+def _target(here: str, target: TargetResult, more: str = "") -> TargetDocument:
+    heatmap, overlay = (f"{here}/{name}?target={target.index}{more}" for name in ("heatmap", "overlay"))
+    parts = {part.name: f"{heatmap}&part={part.name}" for part in target.parts}
+    links = TargetLinks.model_construct(heatmap=heatmap, overlay=overlay, parts=parts)
     # The parts are validated already; this runs once for each target of each answer.
     return TargetDocument.model_construct(**dict(target), links=links)

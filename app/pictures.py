@@ -2,51 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
-import numpy as np
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
-from numpy.lib import format as npy
-from numpy.typing import NDArray
-from pydantic_core import to_json
 
 from app.documents import tag
+from app.drawing import Subject, View, painter, pixels_of
 from app.presence import Presence
-from app.rendering.overlay import Picture as OverlayFormat
-from app.rendering.overlay import heatmap_png, overlay
-from app.rendering.scale import Style
-from app.schemas import RawHeatmap
 from jobs.errors import NotFinished, NotFound
 from jobs.job import ImageRef, State
-from jobs.result import TargetResult
+from jobs.result import map_name
 from jobs.store import JobRecord, JobStore
 
-HeatmapFormat = Literal["png", "npy", "json"]
-MEDIA_TYPES = {
-    "png": "image/png",
-    "webp": "image/webp",
-    "jpeg": "image/jpeg",
-    "npy": "application/x-npy",
-    "json": "application/json",
-}
 DRAWING_THREADS = 2
-
-Relevance = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class View:
-    """Which picture of an explanation is wanted; equal views are equal bytes."""
-
-    kind: Literal["heatmap", "overlay"]
-    form: str
-    target: str | None
-    style: Style
 
 
 @dataclass(frozen=True)
@@ -74,6 +44,8 @@ class Gallery:
         What was drawn is served while the explanation is there. An id holds its tenant, so the name in the
         cache has answered already whose it is.
         """
+        if view.draft:
+            return await self._draft(tenant, job_id, view)
         name = (tenant, job_id, view)
         drawn = self._drawn.get(name) or await self._draw(tenant, job_id, view)
         if not await self._presence.is_done(job_id):  # it was erased since, or while it was drawn
@@ -100,7 +72,8 @@ class Gallery:
         if record is None:
             raise not_found()
         if record.state is not State.DONE:
-            raise NotFinished(f"The explanation is {record.state}; there are pictures only when it is done.")
+            words = "there are pictures when it is done, and drafts once its method has shown one"
+            raise NotFinished(f"The explanation is {record.state}; {words}.")
         return record
 
     async def _draw(self, tenant: str, job_id: str, view: View) -> Drawing:
@@ -108,77 +81,30 @@ class Gallery:
         result = await self._store.result(tenant, job_id)
         if result is None:
             raise not_found()
-        target = _chosen(result.targets, view.target)
-        values = await self._store.relevance(job_id, target.index)
-        if values is None:
+        subject = Subject.of(job_id, result.targets, view)
+        values = await self._store.relevance(job_id, subject.target.index, view.part)
+        return await self._paint(view, subject, values, record.job.image)
+
+    async def _draft(self, tenant: str, job_id: str, view: View) -> Drawing:
+        """What there is so far; nothing of it is kept, for the next draft may differ."""
+        record = await self._store.record(tenant, job_id)
+        running = record is not None and record.state is State.RUNNING
+        found = await self._store.draft(job_id) if running else None
+        if record is None or found is None:
+            return await self.picture(tenant, job_id, replace(view, draft=False))
+        draft, maps = found
+        subject = Subject.of(job_id, draft.targets, view)
+        return await self._paint(view, subject, maps.get(map_name(subject.target.index)), record.job.image)
+
+    async def _paint(self, view: View, subject: Subject, values: bytes | None, image: ImageRef) -> Drawing:
+        pixels = await self._store.pixels(image.key) if view.kind == "overlay" else None
+        if values is None or (pixels is None and view.kind == "overlay"):
             raise not_found()
-        relevance = np.frombuffer(values, "<f4").reshape(target.map.height, target.map.width)
-        pixels = None
-        if view.kind == "overlay":
-            stored = await self._store.pixels(record.job.image.key)
-            if stored is None:
-                raise not_found()
-            pixels = _pixels(stored, record.job.image)
-        draw = _painter(job_id, view, target, relevance, pixels)
+        below = None if pixels is None else pixels_of(pixels, image)
+        draw = painter(view, subject, subject.values(values), below)
         return await run_sync(lambda: Drawing(content := draw(), tag(content)), limiter=self._threads)
 
 
 def not_found() -> NotFound:
     """The one answer to everything that is not there, or not this tenant's."""
     return NotFound("There is no such explanation.")
-
-
-def _chosen(targets: tuple[TargetResult, ...], wish: str | None) -> TargetResult:
-    """The target of a label or an index; the first one without a wish."""
-    if wish is None:
-        return targets[0]
-    by_label = (target for target in targets if target.label == wish)
-    by_index = (target for target in targets if str(target.index) == wish)
-    chosen = next(by_label, None) or next(by_index, None)
-    if chosen is None:
-        there_are = ", ".join(f"{target.index} ({target.label})" for target in targets)
-        raise NotFound(f"This explanation has no such target; there are: {there_are}.")
-    return chosen
-
-
-def _pixels(stored: bytes, image: ImageRef) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    shape = (image.height, image.width) if image.channels == 1 else (image.height, image.width, 3)
-    if image.dtype == "uint16":
-        return np.frombuffer(stored, np.uint16).reshape(shape)
-    return np.frombuffer(stored, np.uint8).reshape(shape)
-
-
-def _painter(
-    job_id: str,
-    view: View,
-    target: TargetResult,
-    relevance: Relevance,
-    pixels: NDArray[np.uint8] | NDArray[np.uint16] | None,
-) -> Callable[[], bytes]:
-    """What is to be done in a thread."""
-    if pixels is not None:
-        form: OverlayFormat = "webp" if view.form == "webp" else "jpeg" if view.form == "jpeg" else "png"
-        return lambda: overlay(pixels, relevance, target.map.box, view.style, form)
-    if view.form == "npy":
-        return lambda: _npy(relevance)
-    if view.form == "json":
-        return lambda: _json(job_id, target, relevance)
-    return lambda: heatmap_png(relevance, view.style)
-
-
-def _npy(relevance: Relevance) -> bytes:
-    file = io.BytesIO()
-    npy.write_array(file, relevance, allow_pickle=False)
-    return file.getvalue()
-
-
-def _json(job_id: str, target: TargetResult, relevance: Relevance) -> bytes:
-    body = RawHeatmap.model_construct(
-        id=job_id,
-        target=target.index,
-        label=target.label,
-        shape=(target.map.height, target.map.width),
-        values=relevance.tolist(),
-        map=target.map,
-    )
-    return to_json(dict(body), inf_nan_mode="null")

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, Strict, WithJsonSchema
 
+from app.targets import TargetDocument
 from jobs.catalogue import MethodCard, MetricCard, ModelCard
 from jobs.errors import Problem
 from jobs.job import MethodRef, ModelRef, State
-from jobs.result import MapInfo, Prediction, Provenance, TargetResult, Timings
+from jobs.result import Prediction, Provenance, Timings
 
 MAX_TARGETS = 32
 MAX_SPECS = 64
@@ -159,12 +160,6 @@ class Models(BaseModel):
     models: list[ModelEntry]
 
 
-class TargetDocument(TargetResult):
-    """One explained class with links to its pictures."""
-
-    links: dict[str, str]
-
-
 class ErrorDocument(BaseModel):
     """Why an explanation failed."""
 
@@ -198,17 +193,6 @@ class Explanations(BaseModel):
     """The explanations of a batch, in the order of its specs."""
 
     explanations: list[Explanation]
-
-
-class RawHeatmap(BaseModel):
-    """A relevance map as numbers; a value that is not finite is null."""
-
-    id: str
-    target: int
-    label: str
-    shape: tuple[int, int] = Field(description="Rows and columns.")
-    values: list[list[float | None]]
-    map: MapInfo
 
 
 class Live(BaseModel):

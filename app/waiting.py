@@ -67,7 +67,7 @@ class Lookout:
             last, spoken = None, monotonic()
             change: Change | None = None
             while not self._closing and (last is None or last.state not in FINISHED):
-                change = change or await self._stand(tenant, job_id)
+                change = change or await self._stand(tenant, job_id, last)
                 if change not in (None, last):
                     yield change
                     last, spoken = change, monotonic()
@@ -77,14 +77,16 @@ class Lookout:
                 if last is None or last.state not in FINISHED:
                     change = await watch.next(min(LOOK_SECONDS, heartbeat_seconds))
 
-    async def _stand(self, tenant: str, job_id: str) -> Change | None:
-        """The present state; None while Redis is away."""
+    async def _stand(self, tenant: str, job_id: str, last: Change | None) -> Change | None:
+        """The present state, `last` if that has said as much; None while Redis is away."""
         try:
             record = await self._store.record(tenant, job_id)
         except Unavailable:
             return None
         if record is None:
             return Change(id=job_id, state=State.CANCELLED, progress=0.0)
+        if last is not None and (last.state, last.progress) == (record.state, record.progress):
+            return last
         return Change(id=job_id, state=record.state, progress=record.progress)
 
 

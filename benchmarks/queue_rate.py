@@ -75,7 +75,7 @@ async def _work(url: str) -> None:
     while done < JOBS:
         claims = await queue.claim("consumer", [MODEL], count=BATCH, block_seconds=1)
         started = await queue.start(claims)
-        done += sum(await queue.commit([(claim, _result(claim.job), {0: PIXELS}) for claim in started]))
+        done += sum(await queue.commit([(claim, _result(claim.job), {"0": PIXELS}) for claim in started]))
 
 
 def _job(number: int) -> Job:

@@ -21,6 +21,7 @@ from benchmarks.pictures import explanation_request, noise_pngs, phantom_pngs
 from jobs.catalogue import load_catalogue
 from jobs.job import ImageRef, Job, MethodRef, Opened
 from workers.models.repository import Repository
+from workers.onlooker import Onlooker
 from workers.runner import Runner
 
 BATCH = 32
@@ -102,7 +103,7 @@ def _in_process(
         jobs = [_job(runner, model, method, png) for png in pngs]
         started = time.perf_counter()
         for first in range(0, len(jobs), BATCH):
-            answers = runner.run(jobs[first : first + BATCH], lambda _: None)
+            answers = runner.run(jobs[first : first + BATCH], Onlooker())
             assert all(answer.outcome.result for answer in answers)
         if pngs is not warm_up:
             yield len(jobs) / (time.perf_counter() - started)

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from jobs.job import Message, State
 from jobs.keys import Keys
+from jobs.result import TargetResult
 
 LISTEN_SECONDS = 1.0
 RECONNECT_SECONDS = 0.2
@@ -20,11 +21,12 @@ MAX_UNREAD = 64
 
 
 class Change(Message):
-    """A job's new state and progress, as it was published."""
+    """A job's new state and progress, as it was published, and what is known of a draft that came with it."""
 
     id: str
     state: State
     progress: float
+    drafts: tuple[TargetResult, ...] = ()
 
 
 class Watch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -17,12 +17,12 @@ from jobs.job import Job, ModelRef
 from jobs.keys import Keys
 from jobs.lua import run, run_all
 from jobs.moves import Hold
-from jobs.result import Result
+from jobs.result import Draft, Maps, Result
 
 MAX_INTERRUPTIONS = 10
 MAX_COMMIT_BYTES = 4 * 2**20  # Redis does nothing else while it stores one party of results
 
-Commit = tuple[Hold, Job, Result, Mapping[int, bytes]]
+Commit = tuple[Hold, Job, Result, Maps]
 
 
 @dataclass(frozen=True)
@@ -116,13 +116,18 @@ class Claims:
             if claim.entry.encode() in lost
         )
 
-    async def report(self, claim: Claim, fraction: float) -> None:
-        """Note progress, 0 to 1; nothing happens when the claim is lost."""
+    async def report(self, claim: Claim, fraction: float) -> bool:
+        """Note progress, 0 to 1; False, and nothing happens, when the claim is lost."""
         with reachable():
-            await run(self.redis, moves.report(self.keys, claim.hold, fraction))
+            return bool(await run(self.redis, moves.report(self.keys, claim.hold, fraction)))
 
-    async def commit(self, answers: Sequence[tuple[Claim, Result, Mapping[int, bytes]]]) -> list[bool]:
-        """Store results with their maps (target index -> raw float32) and end the jobs; False where lost."""
+    async def draft(self, claim: Claim, fraction: float, draft: Draft, maps: Maps) -> bool:
+        """Note progress and keep the maps so far for a while; False when the claim is lost."""
+        with reachable():
+            return bool(await run(self.redis, moves.draft(self.keys, claim.hold, fraction, draft, maps)))
+
+    async def commit(self, answers: Sequence[tuple[Claim, Result, Maps]]) -> list[bool]:
+        """Store results with their maps and end the jobs; False where lost."""
         commits = [(claim.hold, claim.job, result, maps) for claim, result, maps in answers]
         calls = [moves.commit(self.keys, party) for party in _parties(commits)]
         with reachable():

@@ -6,7 +6,8 @@ All keys of one deployment share the hash tag `{namespace}`, so each script stay
 |-----------------------|--------|-----------------------------------------------------------|-------------|
 | `job:<id>`            | hash   | the job, its state, progress, queue entry, crashes, error | `RESULT`    |
 | `result:<id>`         | string | the `Result` as JSON                                      | `RESULT`    |
-| `maps:<id>`           | hash   | target index -> raw little-endian float32 of its map      | `RESULT`    |
+| `maps:<id>`           | hash   | `<target>`, `<target>/<part>` -> little-endian float32     | `RESULT`    |
+| `draft:<id>`          | hash   | `draft` -> the `Draft` as JSON, `<target>` -> raw float32 | `DRAFT`     |
 | `image:<image>`       | string | raw pixels of an image or a reference                     | `RESULT`    |
 | `image-jobs:<image>`  | set    | ids of the jobs that use it as image or as reference      | `RESULT`    |
 | `queue:<model>@<hex>` | stream | one entry a job that is not finished                      | `QUEUE`     |
@@ -35,6 +36,7 @@ class Lifetimes:
     result: int = 24 * 3600
     queue: int = 7 * 24 * 3600
     dead: int = 30 * 24 * 3600
+    draft: int = 60
     heartbeat: int = 10
     seen: int = 3600
 
@@ -54,6 +56,9 @@ class Keys:
 
     def maps(self, job_id: str) -> str:
         return self._key("maps", job_id)
+
+    def draft(self, job_id: str) -> str:
+        return self._key("draft", job_id)
 
     def image(self, image: str) -> str:
         return self._key("image", image)

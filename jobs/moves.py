@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from jobs.changes import Change
 from jobs.errors import Failure
-from jobs.job import Job, ModelRef
+from jobs.job import Job, ModelRef, State
 from jobs.keys import GROUP, Keys
 from jobs.lua import Argument, Call, load
-from jobs.result import Result
+from jobs.result import Draft, Maps, Result
 
 NOBODY = "nobody"
 FORGET_CONSUMER_MS = 3600 * 1000
@@ -86,25 +87,40 @@ def renew(keys: Keys, model: ModelRef, consumer: str, holds: Sequence[Hold]) -> 
 
 def report(keys: Keys, hold: Hold, progress: float) -> Call:
     """Note how far a running job is, 0 to 1."""
-    return Call(load("report"), _job_and_queue(keys, hold), (*_proof(keys, hold), f"{progress:.4f}"))
+    return Call(load("report"), _job_and_queue(keys, hold), (*_proof(keys, hold), _share(progress)))
 
 
-def commit(keys: Keys, commits: Sequence[tuple[Hold, Job, Result, Mapping[int, bytes]]]) -> Call:
+def draft(keys: Keys, hold: Hold, progress: float, draft: Draft, maps: Maps) -> Call:
+    """Keep what a running job has found so far, and tell of it."""
+    share = _share(progress)
+    change = Change(id=hold.job_id, state=State.RUNNING, progress=float(share), drafts=draft.targets)
+    arguments: tuple[Argument, ...] = (
+        share,
+        change.model_dump_json(),
+        keys.lifetimes.draft,
+        *("draft", draft.model_dump_json()),
+        *_words(maps),
+    )
+    touched = (*_job_and_queue(keys, hold), keys.draft(hold.job_id))
+    return Call(load("draft"), touched, (*_proof(keys, hold), *arguments))
+
+
+def commit(keys: Keys, commits: Sequence[tuple[Hold, Job, Result, Maps]]) -> Call:
     """Store results and end their jobs."""
     touched: list[str] = []
     words: list[Argument] = [keys.changes, GROUP, keys.lifetimes.result, keys.lifetimes.seen]
     for hold, job, result, maps in commits:
-        places = _places(keys, job)
+        places = (keys.draft(job.id), *_places(keys, job))
         touched += places
         words += (len(places), hold.job_id, hold.entry, hold.consumer, hold.deliveries)
         words += (result.model_dump_json(), 2 * len(maps))
-        words += (word for target, values in maps.items() for word in (target, values))
+        words += _words(maps)
     return Call(load("commit"), tuple(touched), tuple(words))
 
 
 def fail(keys: Keys, hold: Hold, tenant: str, failure: Failure, *, dead_letter: bool) -> Call:
     """End a job with a failure."""
-    touched = (*_job_and_queue(keys, hold), keys.pending(tenant), keys.dead)
+    touched = (*_job_and_queue(keys, hold), keys.pending(tenant), keys.dead, keys.draft(hold.job_id))
     letter = {
         "id": hold.job_id,
         "tenant": tenant,
@@ -141,7 +157,7 @@ def discard(keys: Keys, hold: Hold) -> Call:
 
 def cancel(keys: Keys, tenant: str, job_id: str, model_key: str) -> Call:
     """End a tenant's unfinished job."""
-    touched = (keys.job(job_id), keys.queue_named(model_key), keys.pending(tenant))
+    touched = (keys.job(job_id), keys.queue_named(model_key), keys.pending(tenant), keys.draft(job_id))
     return Call(load("cancel"), touched, (job_id, keys.changes, GROUP, tenant, keys.lifetimes.result))
 
 
@@ -156,6 +172,7 @@ def erase(
         keys.queue_named(model_key),
         keys.pending(tenant),
         keys.dead,
+        keys.draft(job_id),
     ]
     words: list[Argument] = [job_id, keys.changes, GROUP, tenant]
     for image, mates in image_jobs.items():
@@ -193,3 +210,11 @@ def _job_and_queue(keys: Keys, hold: Hold) -> tuple[str, str]:
 
 def _proof(keys: Keys, hold: Hold) -> tuple[Argument, ...]:
     return (hold.job_id, keys.changes, GROUP, hold.entry, hold.consumer, hold.deliveries)
+
+
+def _words(maps: Maps) -> Iterator[Argument]:
+    return (word for name, values in maps.items() for word in (name, values))
+
+
+def _share(progress: float) -> str:
+    return f"{progress:.6f}"

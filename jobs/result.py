@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -9,6 +10,8 @@ from pydantic import Field
 
 from jobs.errors import Failure
 from jobs.job import Message
+
+Maps = Mapping[str, bytes]  # raw little-endian float32, C order, by `map_name`
 
 
 class Prediction(Message):
@@ -42,6 +45,18 @@ class PartKind(StrEnum):
 
     MAP = "map"
     IMAGE = "image"
+
+
+class PartInfo(Message):
+    """What is known of an array beside a map besides its values."""
+
+    name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)
+    kind: PartKind
+    shape: tuple[int, ...] = Field(
+        description="Rows and columns of a map; channels, rows and columns of an image."
+    )
+    min: float
+    max: float
 
 
 class MapInfo(Message):
@@ -84,6 +99,7 @@ class TargetResult(Message):
     logit: float
     rank: int = Field(description="1 is the predicted class.")
     map: MapInfo
+    parts: tuple[PartInfo, ...] = Field((), description="What the method returned beside the map.")
 
 
 class Timings(Message):
@@ -122,9 +138,21 @@ class Result(Message):
     provenance: Provenance
 
 
+class Draft(Message):
+    """What a running job has found so far; the values of its maps travel beside it."""
+
+    id: str
+    targets: tuple[TargetResult, ...]
+
+
 class Outcome(Message):
     """How one job of a batch ended: with a result, or with a failure."""
 
     id: str
     result: Result | None = None
     failure: Failure | None = None
+
+
+def map_name(target: int, part: str | None = None) -> str:
+    """What the values of a map, or of a part beside it, are called among all arrays of a job."""
+    return str(target) if part is None else f"{target}/{part}"

@@ -13,7 +13,7 @@ from jobs.connection import reachable
 from jobs.errors import Failure, Unreadable
 from jobs.job import Job, State
 from jobs.keys import Keys
-from jobs.result import Result
+from jobs.result import Draft, Maps, Result, map_name
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,21 @@ class JobStore:
             return None
         return Result.model_validate_json(answer)
 
-    async def relevance(self, job_id: str, target: int) -> bytes | None:
-        """Raw little-endian float32 of one map, rows first; the caller has checked whose job it is."""
+    async def relevance(self, job_id: str, target: int, part: str | None = None) -> bytes | None:
+        """Raw little-endian float32 of a map, or of a part beside it; the caller has checked whose it is."""
         with reachable():
-            return cast(bytes | None, await self.redis.hget(self.keys.maps(job_id), str(target)))
+            name = map_name(target, part)
+            return cast(bytes | None, await self.redis.hget(self.keys.maps(job_id), name))
+
+    async def draft(self, job_id: str) -> tuple[Draft, Maps] | None:
+        """The newest draft with its maps, None when there is none; the caller has checked whose job it is."""
+        with reachable():
+            fields = cast(dict[bytes, bytes], await self.redis.hgetall(self.keys.draft(job_id)))
+        words = fields.pop(b"draft", None)
+        if words is None:
+            return None
+        maps = {name.decode(): values for name, values in fields.items()}
+        return Draft.model_validate_json(words), maps
 
     async def pixels(self, image: str) -> bytes | None:
         """Raw pixels by image key, laid out as the job's `ImageRef` says."""

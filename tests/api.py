@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,19 @@ from jobs.job import Job
 from jobs.keys import Keys
 from jobs.queue import Claim, JobQueue
 from jobs.registry import Registry
-from jobs.result import Box, MapInfo, Prediction, Provenance, Result, TargetResult
+from jobs.result import (
+    Box,
+    Draft,
+    MapInfo,
+    Maps,
+    PartInfo,
+    PartKind,
+    Prediction,
+    Provenance,
+    Result,
+    TargetResult,
+    map_name,
+)
 
 LABELS = ("none", "mass", "nodule", "calcification", "<img src=x onerror=alert(1)>")
 PREDICTED = 2
@@ -74,7 +86,12 @@ def relevance(target: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
     return values.reshape(SIDE, SIDE)
 
 
-def result_of(job: Job) -> tuple[Result, Mapping[int, bytes]]:
+def changed_image() -> np.ndarray[tuple[int, int, int], np.dtype[np.float32]]:
+    """The picture `(3, SIDE, SIDE)` that a script answers beside each map; a little of it is beyond white."""
+    return np.linspace(0, 1.1, 3 * SIDE * SIDE, dtype=np.float32).reshape(3, SIDE, SIDE)
+
+
+def result_of(job: Job) -> tuple[Result, Maps]:
     """What the script answers to a job."""
     targets = job.targets or (PREDICTED,)
     found = tuple(
@@ -92,6 +109,10 @@ def result_of(job: Job) -> tuple[Result, Mapping[int, bytes]]:
                 native_grid=(SIDE, SIDE),
                 box=Box(x0=0, y0=0, x1=job.image.width, y1=job.image.height),
             ),
+            parts=(
+                PartInfo(name="error", kind=PartKind.MAP, shape=(SIDE, SIDE), min=0, max=1),
+                PartInfo(name="changed-image", kind=PartKind.IMAGE, shape=(3, SIDE, SIDE), min=0, max=1.1),
+            ),
         )
         for target in targets
     )
@@ -105,7 +126,19 @@ def result_of(job: Job) -> tuple[Result, Mapping[int, bytes]]:
             seed=job.seed,
         ),
     )
-    return result, {target: relevance(target).tobytes() for target in targets}
+    arrays = ((None, relevance), ("error", lambda target: relevance(target) ** 2))
+    maps = {map_name(target, part): values(target).tobytes() for target in targets for part, values in arrays}
+    return result, maps | {map_name(target, "changed-image"): changed_image().tobytes() for target in targets}
+
+
+def draft_of(job: Job, samples: int) -> tuple[Draft, Maps]:
+    """What the script has found so far: a map of the number of its samples."""
+    found = tuple(
+        target.model_copy(update={"parts": (), "map": target.map.model_copy(update={"samples": samples})})
+        for target in result_of(job)[0].targets
+    )
+    values = np.full((SIDE, SIDE), samples, np.float32).tobytes()
+    return Draft(id=job.id, targets=found), {map_name(target.index): values for target in found}
 
 
 @dataclass
@@ -118,6 +151,7 @@ class ScriptedWorker:
     failure: Failure | None = None
     hold: asyncio.Event | None = None
     seen: list[Job] = field(default_factory=list)
+    held: list[Claim] = field(default_factory=list)
     stopping: bool = False
 
     async def run(self) -> None:
@@ -144,6 +178,7 @@ class ScriptedWorker:
     async def _answer(self, claim: Claim) -> None:
         self.seen.append(claim.job)
         if self.hold is not None:
+            self.held.append(claim)
             await self.queue.report(claim, 0.5)
             await self.hold.wait()
         if self.failure is not None:

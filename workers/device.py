@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import signal
 import socket
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -17,21 +19,23 @@ from typing import Protocol
 
 from jobs.catalogue import ModelCard
 from jobs.job import Opened
-from jobs.result import Outcome
+from jobs.result import Maps, Outcome
 from workers.logs import log_as_json
-from workers.pipe import Abandoned, Answers, ChildEnd, PipeBrokenError, Progress, Ready, Work
+from workers.onlooker import Onlooker
+from workers.pipe import Abandoned, Answers, ChildEnd, PipeBrokenError, Ready, Work
+from workers.reporter import Reporter
 
-PROGRESS_SECONDS = 0.2
+MARGIN = 0.2  # of the deadline is left for what cannot end early
 SPIN_COUNT = "10000"  # about 10 microseconds of a thread that waits for the others
 
 
 class Answered(Protocol):
-    """What becomes of one job: how it ended, and the raw maps by target index."""
+    """What becomes of one job: how it ended, and its arrays by name."""
 
     @property
     def outcome(self) -> Outcome: ...
     @property
-    def maps(self) -> dict[int, bytes]: ...
+    def maps(self) -> Maps: ...
 
 
 class Explainer(Protocol):
@@ -40,7 +44,7 @@ class Explainer(Protocol):
     @property
     def device(self) -> str: ...
     def cards(self) -> tuple[ModelCard, ...]: ...
-    def run(self, batch: Sequence[Opened], checkpoint: Callable[[float], None]) -> Sequence[Answered]: ...
+    def run(self, batch: Sequence[Opened], onlooker: Onlooker) -> Sequence[Answered]: ...
 
 
 class Inbox:
@@ -82,17 +86,26 @@ class Inbox:
             self._work.put(None)
 
 
-def serve(pipe: ChildEnd, runner: Explainer, interrupted: type[BaseException]) -> None:
+def serve(
+    pipe: ChildEnd,
+    runner: Explainer,
+    interrupted: type[BaseException],
+    *,
+    deadline_seconds: float = math.inf,
+) -> None:
     """Answer batches until the parent closes the pipe. A checkpoint raises `interrupted` in unwanted batches.
 
+    Methods that can end early do so some time before `deadline_seconds`, when the parent would kill this.
     Whatever else the runner raises ends the process: a broken device must not take more jobs.
     """
     inbox = Inbox(pipe)
     pipe.send(Ready(models=runner.cards(), device=runner.device))
     while received := inbox.next():
         work, blobs = received
+        abandon = partial(_abandon, inbox, work, interrupted)
+        reporter = Reporter(pipe, work.batch, abandon, (1 - MARGIN) * deadline_seconds)
         try:
-            _answer(pipe, runner, work, blobs, _checkpoint(pipe, inbox, work, interrupted))
+            _answer(pipe, runner, work, blobs, reporter.onlooker)
         except interrupted:
             pipe.send(Abandoned(batch=work.batch))
         inbox.forget(work)
@@ -111,12 +124,10 @@ def main() -> None:
         sys.exit(1)
 
 
-def _answer(
-    pipe: ChildEnd, runner: Explainer, work: Work, blobs: list[bytes], checkpoint: Callable[[float], None]
-) -> None:
-    checkpoint(0.0)
+def _answer(pipe: ChildEnd, runner: Explainer, work: Work, blobs: list[bytes], onlooker: Onlooker) -> None:
+    onlooker.checkpoint(0.0)
     begin = time.perf_counter()
-    answers = runner.run(_opened(work, blobs), checkpoint)
+    answers = runner.run(_opened(work, blobs), onlooker)
     seconds = time.perf_counter() - begin
     pipe.send(
         Answers(
@@ -137,20 +148,9 @@ def _opened(work: Work, blobs: list[bytes]) -> list[Opened]:
     ]
 
 
-def _checkpoint(
-    pipe: ChildEnd, inbox: Inbox, work: Work, interrupted: type[BaseException]
-) -> Callable[[float], None]:
-    told = time.monotonic()
-
-    def check(fraction: float) -> None:
-        nonlocal told
-        if inbox.unwanted(work):
-            raise interrupted
-        if time.monotonic() - told >= PROGRESS_SECONDS:
-            told = time.monotonic()
-            pipe.send(Progress(batch=work.batch, fraction=fraction))
-
-    return check
+def _abandon(inbox: Inbox, work: Work, interrupted: type[BaseException]) -> None:
+    if inbox.unwanted(work):
+        raise interrupted
 
 
 def _run(pipe: ChildEnd, options: argparse.Namespace) -> None:
@@ -169,7 +169,8 @@ def _run(pipe: ChildEnd, options: argparse.Namespace) -> None:
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     repository = Repository(options.models, phantoms=options.phantoms, max_bytes=options.model_bytes)
-    serve(pipe, Runner(repository, options.device, chunk_rows=options.chunk_rows), Interrupted)
+    runner = Runner(repository, options.device, chunk_rows=options.chunk_rows)
+    serve(pipe, runner, Interrupted, deadline_seconds=options.deadline_seconds)
 
 
 def _options() -> argparse.Namespace:
@@ -181,6 +182,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--chunk-rows", type=int, default=32)
     parser.add_argument("--model-bytes", type=int, default=0)
+    parser.add_argument("--deadline-seconds", type=float, default=math.inf)
     parser.add_argument("--log-level", default="info")
     return parser.parse_args()
 

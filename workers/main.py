@@ -81,6 +81,8 @@ def child_command(settings: WorkerSettings) -> tuple[str, ...]:
         str(settings.chunk_rows),
         "--model-bytes",
         str(settings.model_bytes),
+        "--deadline-seconds",
+        str(settings.job_deadline_seconds),
         "--log-level",
         settings.log_level,
         *models,

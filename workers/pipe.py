@@ -17,7 +17,7 @@ from pydantic import Field, TypeAdapter
 
 from jobs.catalogue import ModelCard
 from jobs.job import Job, Message
-from jobs.result import Outcome
+from jobs.result import Draft, Outcome
 
 MAX_HEADER_BYTES = 64 * 2**20
 MAX_BLOBS = 2**20
@@ -55,20 +55,21 @@ class Ready(Message):
 
 
 class Progress(Message):
-    """Up: how much of the batch is done, 0 to 1."""
+    """Up: how much of the batch is done, 0 to 1. The blobs are the maps of the drafts, in their order."""
 
     type: Literal["progress"] = "progress"
     batch: int
     fraction: float
+    drafts: tuple[Draft, ...] = ()
 
 
 class Answers(Message):
-    """Up: how every job of the batch ended. `maps` names the targets of the blobs, job after job."""
+    """Up: how every job of the batch ended. `maps` names the blobs, job after job."""
 
     type: Literal["answers"] = "answers"
     batch: int
     outcomes: tuple[Outcome, ...]
-    maps: tuple[tuple[int, ...], ...]
+    maps: tuple[tuple[str, ...], ...]
     seconds: float = Field(description="Time that the batch had the device.")
 
 

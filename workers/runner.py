@@ -14,11 +14,11 @@ import torch
 from jobs.catalogue import ModelCard
 from jobs.errors import Failure, JobFailed, OutOfMemory
 from jobs.job import Job, Opened
-from jobs.result import Outcome, Provenance, Result, TargetResult, Timings
+from jobs.result import Maps, Outcome, Provenance, Result, Timings
 from workers.declare import Method
 from workers.methods import METHODS
 from workers.models.repository import Repository
-from workers.probe import Checkpoint
+from workers.onlooker import Onlooker
 from workers.runs import Explained, Run, attempt, is_out_of_memory
 
 TOP = 5  # predictions that a result lists
@@ -31,10 +31,10 @@ VERSIONS = {
 
 @dataclass(frozen=True)
 class Answer:
-    """How one job ended, and its raw maps by target: little-endian float32 (H, W) in C order."""
+    """How one job ended, and its maps with what stands beside them."""
 
     outcome: Outcome
-    maps: dict[int, bytes] = field(default_factory=dict)
+    maps: Maps = field(default_factory=dict)
 
 
 class Runner:
@@ -65,13 +65,13 @@ class Runner:
         """The models that can be asked for."""
         return self._repository.cards()
 
-    def run(self, batch: Sequence[Opened], checkpoint: Checkpoint) -> list[Answer]:
+    def run(self, batch: Sequence[Opened], onlooker: Onlooker) -> list[Answer]:
         """The answers in the order of the batch.
 
         A batch that does not fit into the device's memory is run again one by one.
         """
         try:
-            return self._run_together(batch, checkpoint)
+            return self._run_together(batch, onlooker)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -80,9 +80,9 @@ class Runner:
             torch.cuda.empty_cache()
         if len(batch) == 1:
             return [_failed(batch[0].job, OutOfMemory(f"too large for {self.device} even alone: {reason}"))]
-        return [answer for one in batch for answer in self.run([one], checkpoint)]
+        return [answer for one in batch for answer in self.run([one], onlooker)]
 
-    def _run_together(self, batch: Sequence[Opened], checkpoint: Checkpoint) -> list[Answer]:
+    def _run_together(self, batch: Sequence[Opened], onlooker: Onlooker) -> list[Answer]:
         started = time.perf_counter()
         jobs = [one.job for one in batch]
         model = attempt(lambda: self._repository.get(jobs[0].model, self.device))
@@ -90,7 +90,7 @@ class Runner:
             return [_failed(job, model) for job in jobs]
         run = Run(model, batch, methods=self._methods, device=self.device, chunk_rows=self._chunk_rows)
         with torch.no_grad():  # the probe switches gradients on where it needs them
-            ended = run.explain(checkpoint)
+            ended = run.explain(onlooker)
         compute_s = (time.perf_counter() - started) / len(batch)
         return [
             _failed(job, end)
@@ -105,7 +105,7 @@ class Runner:
         result = Result(
             id=job.id,
             predictions=explained.ranking.top(TOP),
-            targets=_targets(explained),
+            targets=explained.targets,
             timings=Timings(compute_s=compute_s),
             provenance=Provenance(
                 image=job.image.digest,
@@ -118,8 +118,7 @@ class Runner:
                 versions=VERSIONS,
             ),
         )
-        maps = {target: values for target, (_, values) in explained.maps.items()}
-        return Answer(Outcome(id=job.id, result=result), maps)
+        return Answer(Outcome(id=job.id, result=result), explained.maps)
 
 
 def choose_device(device: str) -> str:
@@ -134,14 +133,6 @@ def choose_device(device: str) -> str:
 def device_name(device: str) -> str:
     """The device with its maker's name, for people."""
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.startswith("cuda") else device
-
-
-def _targets(explained: Explained) -> tuple[TargetResult, ...]:
-    ranking = explained.ranking
-    return tuple(
-        TargetResult(**ranking.prediction(target).model_dump(), rank=ranking.rank(target), map=info)
-        for target, (info, _) in explained.maps.items()
-    )
 
 
 def _failed(job: Job, error: JobFailed) -> Answer:

@@ -13,15 +13,17 @@ import torch
 from jobs.catalogue import Need
 from jobs.errors import InternalError, JobFailed, NotExplainable
 from jobs.job import ImageRef, Opened
-from jobs.result import Box, MapInfo
-from workers.declare import Method
+from jobs.result import Box, Draft, Maps, TargetResult
+from workers.declare import Method, Relevance
+from workers.findings import Finding, Rows
 from workers.models.intake import Prepared
 from workers.models.repository import Model
-from workers.probe import Checkpoint, Circumstances, Interrupted, Probe
+from workers.onlooker import Onlooker
+from workers.parts import describe_parts
+from workers.probe import Circumstances, Interrupted, Probe
 from workers.probe.layers import layers_of
 from workers.probe.passes import Pass
 from workers.rankings import Ranking, rank_answers
-from workers.reports import describe_maps
 from workers.tasks import Task, grouped, make_task, recording_of
 
 T = TypeVar("T")
@@ -33,10 +35,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Explained:
-    """A job with its maps: its classes by rank, and for each target its description and raw float32."""
+    """A job with what was found: its classes by rank, its targets in words, and the arrays by name."""
 
     ranking: Ranking
-    maps: dict[int, tuple[MapInfo, bytes]]
+    targets: tuple[TargetResult, ...]
+    maps: Maps
     # Any: each step has words of its own.
     preprocessing: tuple[dict[str, Any], ...]
 
@@ -63,12 +66,12 @@ class Run:
         self._rankings: list[Ranking] = []
         self._ended: dict[int, Ended] = {}
 
-    def explain(self, checkpoint: Checkpoint) -> list[Ended]:
-        """How each job ended, in the order of the batch. `checkpoint` gets the share of work that is done."""
+    def explain(self, onlooker: Onlooker) -> list[Ended]:
+        """How each job ended, in the order of the batch."""
         self._prepare()
         if self._prepared:
             every = self._places_left()
-            failure = attempt(lambda: self._explain_prepared(checkpoint))
+            failure = attempt(lambda: self._explain_prepared(onlooker))
             if isinstance(failure, JobFailed):
                 self._ended = {**dict.fromkeys(every, failure), **self._ended}
         return [self._ended[place] for place in range(len(self._batch))]
@@ -89,7 +92,7 @@ class Run:
         if image.digest not in kept:
             kept[image.digest] = self._model.intake.prepare(pixels, image, field=field)
 
-    def _explain_prepared(self, checkpoint: Checkpoint) -> None:
+    def _explain_prepared(self, onlooker: Onlooker) -> None:
         images = torch.stack([prepared.tensor for prepared in self._prepared.values()]).to(self._device)
         tasks = self._tasks(images)
         if not tasks:
@@ -115,7 +118,7 @@ class Run:
         )
         groups = grouped(tasks)
         for number, group in enumerate(groups):
-            self._explain_group(shared, group, _part(checkpoint, number, len(groups)))
+            self._explain_group(shared, group, onlooker.turn(number, len(groups)))
 
     def _tasks(self, images: torch.Tensor) -> list[Task]:
         """The jobs that can be computed; the others have ended."""
@@ -137,35 +140,51 @@ class Run:
                 self._ended[place] = task
         return made
 
-    def _explain_group(self, shared: Pass, group: list[Task], checkpoint: Checkpoint) -> None:
+    def _explain_group(self, shared: Pass, group: list[Task], onlooker: Onlooker) -> None:
         """Tasks of one method and one set of parameters; when they fail together, each is tried alone."""
-        explained = attempt(lambda: self._maps(shared, group, checkpoint))
+        explained = attempt(lambda: self._findings(shared, group, onlooker))
         if not isinstance(explained, JobFailed):
             self._ended.update(explained)
         elif len(group) == 1:
             self._ended[group[0].place] = explained
         else:
             for task in group:
-                self._explain_group(shared, [task], checkpoint)
+                self._explain_group(shared, [task], onlooker)
 
-    def _maps(self, shared: Pass, group: list[Task], checkpoint: Checkpoint) -> dict[int, Explained]:
+    def _findings(self, shared: Pass, group: list[Task], onlooker: Onlooker) -> dict[int, Explained]:
         rows = [(task, target) for task in group for target in self._targets(task)]
+        described = Rows(
+            rows, [self._box(task) for task, _ in rows], [self._rankings[task.image] for task, _ in rows]
+        )
         probe = Probe(
             shared,
             [task.image for task, _ in rows],
             [target for _, target in rows],
             seeds=[task.job.seed for task, _ in rows],
             chunk_rows=self._chunk_rows,
-            circumstances=Circumstances(checkpoint),
+            circumstances=self._circumstances(described, onlooker),
             references=self._references_of([task for task, _ in rows]),
         )
         relevance = group[0].method.explain(probe, group[0].params)
-        infos = describe_maps(relevance, [self._box(task) for task, _ in rows])
-        values = relevance.maps.detach().to("cpu", torch.float32).numpy().astype("<f4")
-        maps: dict[int, dict[int, tuple[MapInfo, bytes]]] = {task.place: {} for task in group}
-        for (task, target), info, value in zip(rows, infos, values, strict=True):
-            maps[task.place][target] = (info, value.tobytes())
-        return {task.place: self._explained(task, maps[task.place]) for task in group}
+        black, white = (bound[probe.image_of_row] for bound in (probe.black, probe.white))
+        found = described.findings(relevance, describe_parts(relevance, black, white))
+        return {task.place: self._explained(task, found[task.place]) for task in group}
+
+    def _circumstances(self, rows: Rows, onlooker: Onlooker) -> Circumstances:
+        def publish(draft: Callable[[], Relevance]) -> None:
+            onlooker.publish(lambda: self._drafts(rows, draft))
+
+        return Circumstances(onlooker.checkpoint, publish, onlooker.clock())
+
+    def _drafts(self, rows: Rows, draft: Callable[[], Relevance]) -> list[tuple[Draft, Maps]]:
+        """Of each job of a group; none when they cannot be made, for nothing depends on them."""
+        found = attempt(lambda: rows.findings(draft()))
+        if isinstance(found, JobFailed):
+            return []
+        return [
+            (Draft(id=self._batch[place].job.id, targets=tuple(finding.targets)), finding.maps)
+            for place, finding in found.items()
+        ]
 
     def _references_of(self, tasks: Sequence[Task]) -> torch.Tensor | None:
         """(R, C, H, W), where the method of the tasks needs one for each of them."""
@@ -181,9 +200,9 @@ class Run:
             raise NotExplainable("the network's answer to this image is not finite")
         return tuple(dict.fromkeys(task.job.targets)) or (int(ranking.order[0]),)
 
-    def _explained(self, task: Task, maps: dict[int, tuple[MapInfo, bytes]]) -> Explained:
+    def _explained(self, task: Task, found: Finding) -> Explained:
         steps = (*task.job.image.steps, *self._prepared[task.job.image.digest].steps)
-        return Explained(self._rankings[task.image], maps, steps)
+        return Explained(self._rankings[task.image], tuple(found.targets), found.maps, steps)
 
     def _box(self, task: Task) -> Box:
         return self._prepared[task.job.image.digest].box
@@ -213,16 +232,3 @@ def attempt(work: Callable[[], T]) -> T | JobFailed:
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether a device, or the machine, could not hold what was asked of it."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "DefaultCPUAllocator" in str(error)
-
-
-def _part(checkpoint: Checkpoint, number: int, count: int) -> Checkpoint:
-    """The checkpoint of one group among `count`; a method that begins again does not take progress back."""
-    most = 0.0
-
-    def forward(fraction: float) -> None:
-        nonlocal most
-        most = max(most, fraction)
-        checkpoint((number + most) / count)
-
-    forward(0.0)
-    return forward

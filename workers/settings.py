@@ -37,7 +37,11 @@ class WorkerSettings(BaseSettings):
         0, ge=0, description="Weights kept loaded; the least recently used go first. 0 means no limit."
     )
     lease_seconds: float = Field(6.0, ge=1.0, le=60.0, description="How long a silent worker keeps its jobs.")
-    job_deadline_seconds: float = Field(600.0, gt=0.0, description="A batch that runs longer is killed.")
+    job_deadline_seconds: float = Field(
+        600.0,
+        gt=0.0,
+        description="A batch that runs longer is killed; methods that draw samples end at four fifths of it.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least that is worth a log line."
     )

@@ -31,6 +31,13 @@ def heatmap_png(relevance: NDArray[np.float32], style: Style) -> bytes:
     return _encoded(table[_levels(values)], "png")
 
 
+def image_png(values: NDArray[np.float32]) -> bytes:
+    """PNG (8 bit) of an image `(C, H, W)` from 0, black, to 1, white; RGB or grey."""
+    levels = np.rint(np.clip(np.nan_to_num(values), 0.0, 1.0) * 255)
+    shown = np.moveaxis(levels, 0, -1) if len(levels) == 3 else levels.mean(axis=0)
+    return _encoded(np.ascontiguousarray(shown, dtype=np.uint8), "png")
+
+
 def overlay(
     pixels: Pixels, relevance: NDArray[np.float32], box: Box, style: Style, form: Picture = "png"
 ) -> bytes:

@@ -1,4 +1,4 @@
-"""Heat maps and overlays of finished explanations."""
+"""Heat maps and overlays of explanations, and of what they found so far."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from app.contract import IMMUTABLE, answers, media, query
 from app.documents import PREFIX
+from app.drawing import MEDIA_TYPES, HeatmapFormat, View
 from app.errors import invalid, problems_of
-from app.pictures import MEDIA_TYPES, HeatmapFormat, View
 from app.rendering.overlay import Picture as OverlayFormat
 from app.rendering.palettes import PALETTES
 from app.rendering.scale import Sign, Style
 from app.routes.paths import Spelled, explanation_id_of
-from app.schemas import MAX_LABEL, RawHeatmap
+from app.schemas import MAX_LABEL
 from app.services import services_of, tenant_of
+from app.targets import RawHeatmap
 from jobs.errors import NotFinished, NotFound, Problem
 
 router = APIRouter(prefix=PREFIX, tags=["pictures"])
@@ -44,6 +45,12 @@ class _Options(BaseModel, ABC):
     target: str | None = Field(
         None, min_length=1, max_length=MAX_LABEL, description="Index or label of a class; default: the first."
     )
+    part: str | None = Field(
+        None, min_length=1, max_length=64, description="A part beside the map, by name; default: the map."
+    )
+    draft: bool = Field(
+        False, description="While the explanation is running: the map so far. Then, as without it."
+    )
     palette: PaletteName | None = Field(None, description="Default: one that suits the sign of the map.")
     clip: float = Field(
         99.0, gt=0, le=100, description="Percentile of |relevance| that gets the strongest colour."
@@ -63,7 +70,7 @@ class HeatmapOptions(_Options):
     def view(self, accept: str) -> View:
         form = self.format or preferred(accept, ("png", "npy", "json"))
         style = Style(palette=self.palette, clip=self.clip, sign=self.sign)
-        return View("heatmap", form, self.target, style)
+        return View("heatmap", form, self.target, style, self.part, self.draft)
 
 
 class OverlayOptions(_Options):
@@ -75,7 +82,7 @@ class OverlayOptions(_Options):
     def view(self, accept: str) -> View:
         form = self.format or preferred(accept, ("png", "webp", "jpeg"))
         style = Style(palette=self.palette, opacity=self.opacity, clip=self.clip, sign=self.sign)
-        return View("overlay", form, self.target, style)
+        return View("overlay", form, self.target, style, self.part, self.draft)
 
 
 @router.get(
@@ -91,7 +98,10 @@ class OverlayOptions(_Options):
     openapi_extra=query(HeatmapOptions),
 )
 async def heatmap(request: Request, explanation_id: Spelled) -> Response:
-    """PNG in colours, NPY (float32, exact), or JSON. Relevance is signed and not normalised."""
+    """PNG in colours, NPY (float32, exact), or JSON. Relevance is signed and not normalised.
+
+    A part that is an image is itself the picture, in which 0 is black and 1 is white.
+    """
     return await _answer(request, explanation_id, HeatmapOptions)
 
 
@@ -154,12 +164,16 @@ async def _answer(request: Request, name: str, kind: type[_Options]) -> Response
     drawing = await services.gallery.picture(tenant, name, view)
     headers = {
         "ETag": drawing.tag,
-        "Cache-Control": f"private, max-age={services.settings.picture_max_age_seconds}, immutable",
+        "Cache-Control": "no-store" if view.draft else _kept_for(services.settings.picture_max_age_seconds),
         "Vary": "Accept",
     }
     if names_tag(request, drawing.tag):
         return Response(status_code=304, headers=headers)
     return Response(drawing.content, headers=headers, media_type=MEDIA_TYPES[view.form])
+
+
+def _kept_for(seconds: int) -> str:
+    return f"private, max-age={seconds}, immutable"
 
 
 @lru_cache(maxsize=1024)

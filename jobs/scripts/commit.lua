@@ -1,6 +1,6 @@
 -- Stores results and ends their jobs. Answers 1 for each, or 0 when its claim is lost.
 local channel, group, result_seconds, pace_seconds = unpack(ARGV, 1, 4)
-local FIRST_WORD, WORDS_EACH, FIRST_IMAGE = 5, 7, 7
+local FIRST_WORD, WORDS_EACH, FIRST_IMAGE = 5, 7, 8
 local PACE_WEIGHT = 0.02
 
 -- The time that a job occupied the queue: from the commit before it, or from its own arrival if that is later.
@@ -13,10 +13,10 @@ local function note_pace(pace, arrival, time)
   expire(pace_seconds, {pace})
 end
 
--- The keys of one job end with those of its images, its words with `n_words` that name its maps:
--- target, values, target, values ...
+-- The keys of one job end with those of its images, its words with `n_words` that are its maps:
+-- name, values, name, values ...
 local function commit(keys, first_map, id, entry, consumer, deliveries, answer, n_words)
-  local job, result, maps, queue, pending, pace = unpack(keys, 1, FIRST_IMAGE - 1)
+  local draft, job, result, maps, queue, pending, pace = unpack(keys, 1, FIRST_IMAGE - 1)
   local token = table.concat({consumer, entry, deliveries}, ' ')
   local known = redis.call('HMGET', job, 'committed_by', 'submitted_at')
   if not holds(queue, group, entry, consumer, deliveries) then
@@ -31,6 +31,7 @@ local function commit(keys, first_map, id, entry, consumer, deliveries, answer, 
 
   local time = now()
   note_pace(pace, known[2], time)
+  redis.call('DEL', draft)
   redis.call('SET', result, answer, 'EX', result_seconds)
   for index = first_map, first_map + n_words - 1, 2 do
     redis.call('HSET', maps, ARGV[index], ARGV[index + 1])

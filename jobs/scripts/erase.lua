@@ -1,7 +1,7 @@
 -- Removes all that is kept of a tenant's job, and those of its images that no other job uses. Answers 1, or 0.
-local job, result, maps, queue, pending, dead = unpack(KEYS, 1, 6)
+local job, result, maps, queue, pending, dead, draft = unpack(KEYS, 1, 7)
 local id, channel, group, tenant = unpack(ARGV, 1, 4)
-local FIRST_IMAGE, FIRST_WORD = 7, 5
+local FIRST_IMAGE, FIRST_WORD = 8, 5
 
 -- Of each image the keys are its own two and those of its other jobs; the words are their number and ids.
 local function leave(key, word, n_mates)
@@ -26,7 +26,7 @@ redis.call('ZREM', pending, id)
 if known[3] then
   redis.call('XDEL', dead, known[3])
 end
-redis.call('DEL', job, result, maps)
+redis.call('DEL', job, result, maps, draft)
 local key, word = FIRST_IMAGE, FIRST_WORD
 while key <= #KEYS do
   local n_mates = tonumber(ARGV[word])

@@ -2,9 +2,11 @@
 local job, queue = unpack(KEYS)
 local id, channel, group, entry, consumer, deliveries, progress = unpack(ARGV)
 
-if not holds(queue, group, entry, consumer, deliveries) or redis.call('HGET', job, 'state') ~= 'running' then
+if not holds(queue, group, entry, consumer, deliveries) then
   return 0
 end
-redis.call('HSET', job, 'progress', progress)
-tell(channel, id, 'running', progress)
+if redis.call('HGET', job, 'state') == 'running' then
+  redis.call('HSET', job, 'progress', progress)
+  tell(channel, id, 'running', progress)
+end
 return 1

@@ -34,7 +34,7 @@ async def test_a_job_is_submitted_claimed_started_and_committed(redis: Redis, ke
     assert record is not None and (record.state, record.progress) == (State.RUNNING, 0.5)
 
     # The result, its maps and the end of the job are one step: all of it is seen, or nothing.
-    assert await queue.commit([(claim, sample_result(job), {2: MAP})]) == [True]
+    assert await queue.commit([(claim, sample_result(job), {"2": MAP})]) == [True]
     assert await store.result("clinic", job.id) == sample_result(job)
     assert await store.relevance(job.id, 2) == MAP
     assert await queue.depth([sample_model()]) == {sample_model().key: 0}

@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -24,6 +24,7 @@ from jobs.job import Job, Opened
 from jobs.result import Outcome
 from tests.samples import MAP, sample_model, sample_result
 from workers.device import serve
+from workers.onlooker import Onlooker
 from workers.pipe import ChildEnd, PipeBrokenError
 
 MODELS = (sample_model("phantom-resnet"), sample_model("phantom-vgg"))
@@ -36,7 +37,7 @@ class Interrupted(Exception):
 @dataclass(frozen=True)
 class Answer:
     outcome: Outcome
-    maps: dict[int, bytes] = field(default_factory=dict)
+    maps: dict[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,12 @@ class ScriptedRunner:
             for model in MODELS
         )
 
-    def run(self, batch: Sequence[Opened], checkpoint: Callable[[float], None]) -> Sequence[Answer]:
+    def run(self, batch: Sequence[Opened], onlooker: Onlooker) -> Sequence[Answer]:
         note(self.journal, "explain", [one.job.id for one in batch])
         for one in batch:
             if one.reference is not None:
                 note(self.journal, "reference", [one.job.id, one.pixels.hex(), one.reference.hex()])
-            perform(one.job, checkpoint)
+            perform(one.job, onlooker)
         return [answer(one.job) for one in batch]
 
 
@@ -72,7 +73,7 @@ def note(journal: Path, event: str, jobs: Sequence[str]) -> None:
         file.write(json.dumps({"event": event, "jobs": list(jobs), "pid": os.getpid()}) + "\n")
 
 
-def perform(job: Job, checkpoint: Callable[[float], None]) -> None:
+def perform(job: Job, onlooker: Onlooker) -> None:
     script = job.method.params
     match script.get("act", "answer"):
         case "crash":
@@ -84,7 +85,7 @@ def perform(job: Job, checkpoint: Callable[[float], None]) -> None:
         case "work":
             begin = time.monotonic()
             while (spent := time.monotonic() - begin) < script["seconds"]:
-                checkpoint(min(1.0, spent / script["seconds"]))
+                onlooker.checkpoint(min(1.0, spent / script["seconds"]))
                 time.sleep(0.01)
 
 
@@ -92,7 +93,7 @@ def answer(job: Job) -> Answer:
     if job.method.params.get("act") == "fail":
         failure = Failure.of(NotExplainable("it has no layer to read"))
         return Answer(Outcome(id=job.id, failure=failure))
-    return Answer(Outcome(id=job.id, result=sample_result(job)), {2: MAP})
+    return Answer(Outcome(id=job.id, result=sample_result(job)), {"2": MAP})
 
 
 def main() -> None:

@@ -139,7 +139,7 @@ async def test_what_is_erased_while_it_is_drawn_is_neither_served_nor_kept(
         asyncio.run_coroutine_threadsafe(stage.client.delete(path), loop).result(10)
         return b"too late"
 
-    monkeypatch.setattr("app.pictures.heatmap_png", erase_and_draw)
+    monkeypatch.setattr("app.drawing.heatmap_png", erase_and_draw)
     assert (await stage.client.get(f"{EXPLANATIONS}/{name}/heatmap")).status_code == 404
     monkeypatch.undo()
     assert await stage.done() == name

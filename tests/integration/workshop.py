@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from jobs.job import Job, MethodRef, ModelRef, State
 from jobs.keys import Keys
 from jobs.queue import Claim, JobQueue
 from jobs.registry import Registry
-from jobs.result import Result
+from jobs.result import Maps, Result
 from jobs.store import JobRecord, JobStore
 from tests.integration.scripted_child import note
 from tests.samples import PIXELS, REFERENCE_PIXELS, sample_job
@@ -47,7 +47,7 @@ class NotedQueue(JobQueue):
         note(self.journal, "start", [claim.job.id for claim in claims])
         return await super().start(claims)
 
-    async def commit(self, answers: Sequence[tuple[Claim, Result, Mapping[int, bytes]]]) -> list[bool]:
+    async def commit(self, answers: Sequence[tuple[Claim, Result, Maps]]) -> list[bool]:
         accepted = await super().commit(answers)
         note(self.journal, "commit", [claim.job.id for claim, _, _ in answers])
         return accepted

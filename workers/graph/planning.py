@@ -77,7 +77,7 @@ class Plan:
         """Values known in regions of which the rest asks the shape alone, without memory."""
         read = {leaf.name for call in self.rest for leaf in call.leaves if isinstance(leaf, Value)}
         names = (read & self._regions.keys()) - self.frontier.keys()
-        return {name: like.new_zeros(()).expand(number, *self._shapes[name][1:]) for name in names}
+        return {name: like.new_zeros(()).expand((number, *self._shapes[name][1:])) for name in names}
 
     def saving(self, count: int, together: int) -> float:
         """The share of the work that is saved with `count` windows an image, `together` at a time."""

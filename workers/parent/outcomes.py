@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -19,16 +19,16 @@ from jobs.errors import (
 )
 from jobs.job import Job
 from jobs.queue import Claim, JobQueue
-from jobs.result import Outcome, Result
+from jobs.result import Draft, Maps, Outcome, Result, map_name
 from jobs.store import JobStore
 from workers.logs import fields
 from workers.parent.retries import persist
-from workers.pipe import Answers
+from workers.pipe import Answers, Progress
 
 MAX_CRASHES = 3
 LETTERS = frozenset(error.code for error in (WorkerCrashed, DeadlineExceeded, InternalError, OutOfMemory))
 
-Answer = tuple[Claim, Result, Mapping[int, bytes]]
+Answer = tuple[Claim, Result, Maps]
 
 _logger = logging.getLogger(__name__)
 
@@ -89,11 +89,26 @@ class Outcomes:
         """End a job with an error."""
         await self._tell(claim, Failure.of(error))
 
-    async def report(self, claims: Iterable[Claim], fraction: float) -> None:
-        """Tell how far running jobs are, if Redis can be told now."""
+    async def report(
+        self, claims: Iterable[Claim], progress: Progress, blobs: Sequence[bytes]
+    ) -> list[Claim]:
+        """Tell how far running jobs are, and what they found so far, if Redis can be told now.
+
+        Returns the claims that turned out to be lost.
+        """
+        drafts = _drafts(progress, blobs)
+        lost = []
         with suppress(Unavailable):
             for claim in claims:
-                await self._queue.report(claim, fraction)
+                draft = drafts.get(claim.job.id)
+                held = (
+                    await self._queue.report(claim, progress.fraction)
+                    if draft is None
+                    else await self._queue.draft(claim, progress.fraction, *draft)
+                )
+                if not held:
+                    lost.append(claim)
+        return lost
 
     async def _commit(self, results: Sequence[Answer]) -> None:
         if not results:
@@ -109,10 +124,19 @@ class Outcomes:
         _logger.warning("job failed", extra=fields(job=claim.job.id, code=failure.code, told=told))
 
 
-def _pair(answers: Answers, blobs: Sequence[bytes]) -> Iterable[tuple[Outcome, dict[int, bytes]]]:
+def _pair(answers: Answers, blobs: Sequence[bytes]) -> Iterable[tuple[Outcome, Maps]]:
     rest = iter(blobs)
-    for outcome, targets in zip(answers.outcomes, answers.maps, strict=True):
-        yield outcome, {target: next(rest) for target in targets}
+    for outcome, names in zip(answers.outcomes, answers.maps, strict=True):
+        yield outcome, {name: next(rest) for name in names}
+
+
+def _drafts(progress: Progress, blobs: Sequence[bytes]) -> dict[str, tuple[Draft, Maps]]:
+    """By the id of the job."""
+    rest = iter(blobs)
+    return {
+        draft.id: (draft, {map_name(target.index): next(rest) for target in draft.targets})
+        for draft in progress.drafts
+    }
 
 
 def _unanswered(job: Job) -> Failure:

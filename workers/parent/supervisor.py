@@ -44,7 +44,7 @@ class Reactions:
 
     ready: Callable[[Ready], None]
     answered: Callable[[Flight, Answers, list[bytes]], None]
-    progressed: Callable[[Flight, float], None]
+    progressed: Callable[[Flight, Progress, list[bytes]], None]
     abandoned: Callable[[Flight], None]
     crashed: Callable[[Crash], None]
 
@@ -133,7 +133,7 @@ class Supervisor:
 
     def _react(self, message: Progress | Answers | Abandoned, blobs: list[bytes]) -> None:
         if isinstance(message, Progress):
-            self._reactions.progressed(self.flights[0], message.fraction)
+            self._reactions.progressed(self.flights[0], message, blobs)
             return
         flight = self.flights.pop(0)
         self._disarm()

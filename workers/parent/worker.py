@@ -19,7 +19,7 @@ from workers.parent.presence import Presence
 from workers.parent.retries import persist
 from workers.parent.services import Limits, Services
 from workers.parent.supervisor import Crash, Flight, Reactions, Supervisor
-from workers.pipe import Answers, Ready
+from workers.pipe import Answers, Progress, Ready
 
 REPORT_SECONDS = 0.5
 BLOCK_SECONDS = 1.0
@@ -60,6 +60,7 @@ class Worker:
         self._draining = False
         self._errands: set[asyncio.Task[None]] = set()
         self._reported = 0.0
+        self._reporting = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then drain: what runs may end within a lease, the rest is given back."""
@@ -153,11 +154,12 @@ class Worker:
         self._spawn(self._settle(claims, answers, blobs))
         self._touch()
 
-    def _on_progressed(self, flight: Flight, fraction: float) -> None:
+    def _on_progressed(self, flight: Flight, progress: Progress, blobs: list[bytes]) -> None:
         now = asyncio.get_running_loop().time()
-        if now - self._reported >= REPORT_SECONDS:
-            self._reported = now
-            self._spawn(self._outcomes.report(filter(self._holdings.holds, flight.claims), fraction))
+        due = progress.drafts or now - self._reported >= REPORT_SECONDS
+        if due and not self._reporting:  # while Redis is slow, what comes meanwhile is not told
+            self._reported, self._reporting = now, True
+            self._spawn(self._report(flight, progress, blobs))
 
     def _on_abandoned(self, flight: Flight) -> None:
         self._holdings.put_back(flight.claims)
@@ -173,6 +175,15 @@ class Worker:
         if not crash.was_ready:
             self._spawn(self._give_up())
         self._touch()
+
+    async def _report(self, flight: Flight, progress: Progress, blobs: list[bytes]) -> None:
+        """Tell how far a batch is; what was cancelled meanwhile is found out here soonest."""
+        try:
+            claims = filter(self._holdings.holds, flight.claims)
+            lost = await self._outcomes.report(claims, progress, blobs)
+        finally:
+            self._reporting = False
+        self._supervisor.cancel(self._let_go(lost))
 
     async def _settle(self, claims: list[Claim], answers: Answers, blobs: list[bytes]) -> None:
         await self._outcomes.settle(claims, answers, blobs)

@@ -43,7 +43,7 @@ async def test_every_change_of_state_and_progress_is_told_in_order(changes: Chan
         await queue.report(claim, 0.5)
         await queue.crash(claim)
         await queue.start([claim])
-        await queue.commit([(claim, sample_result(job), {2: MAP})])
+        await queue.commit([(claim, sample_result(job), {"2": MAP})])
         seen: list[Change] = []
         while not seen or seen[-1].state is not State.DONE:
             change = await watch.next(5)

@@ -34,7 +34,7 @@ async def claimed(queue: JobQueue, consumer: str, *, count: int = 8) -> list[Cla
 
 
 async def commit(queue: JobQueue, claim: Claim) -> bool:
-    [held] = await queue.commit([(claim, sample_result(claim.job), {2: MAP})])
+    [held] = await queue.commit([(claim, sample_result(claim.job), {"2": MAP})])
     return held
 
 
@@ -180,7 +180,7 @@ async def test_a_batch_commits_what_is_held_and_refuses_the_rest(queue: JobQueue
     jobs = [await submitted(queue) for _ in range(3)]
     claims = await claimed(queue, "worker")
     await queue.cancel(jobs[1].tenant, jobs[1].id)
-    answers = [(claim, sample_result(claim.job), {2: MAP, 5: MAP[::-1]}) for claim in claims]
+    answers = [(claim, sample_result(claim.job), {"2": MAP, "5": MAP[::-1]}) for claim in claims]
     assert await queue.commit(answers) == [True, False, True]
     assert await store.relevance(jobs[2].id, 2) == MAP
     assert await store.relevance(jobs[2].id, 5) == MAP[::-1]
@@ -193,7 +193,8 @@ async def test_large_maps_are_committed_in_parts(queue: JobQueue, store: JobStor
     claims = await claimed(queue, "worker")
     values = bytes(3 * 2**20)
     assert (
-        await queue.commit([(claim, sample_result(claim.job), {2: values}) for claim in claims]) == [True] * 5
+        await queue.commit([(claim, sample_result(claim.job), {"2": values}) for claim in claims])
+        == [True] * 5
     )
     assert await store.relevance(jobs[4].id, 2) == values
 

@@ -55,7 +55,7 @@ async def test_nothing_accepted_is_lost_when_redis_is_killed(
     store = JobStore(client, KEYS)
     done, running, waiting = [await submitted(queue) for _ in range(3)]
     first, second = await queue.claim("worker", [MODEL], count=2, block_seconds=1)
-    await queue.commit([(first, sample_result(done), {2: MAP})])
+    await queue.commit([(first, sample_result(done), {"2": MAP})])
     await queue.start([second])
 
     server.kill()
@@ -65,7 +65,7 @@ async def test_nothing_accepted_is_lost_when_redis_is_killed(
     record = await store.record(running.tenant, running.id)
     assert record is not None and record.state is State.RUNNING
     assert await queue.renew([second]) == frozenset(), "the lease outlives the server"
-    assert await queue.commit([(second, sample_result(running), {2: MAP})]) == [True]
+    assert await queue.commit([(second, sample_result(running), {"2": MAP})]) == [True]
     [third] = await queue.claim("worker", [MODEL], count=9, block_seconds=1)
     assert third.job == waiting
 

@@ -22,7 +22,7 @@ async def finish(queue: JobQueue, *jobs: Job) -> None:
     claims = await queue.claim("worker", [sample_model()], count=len(jobs), block_seconds=1)
     assert [claim.job for claim in claims] == list(jobs)
     assert await queue.start(claims) == claims
-    answers = [(claim, sample_result(claim.job), {2: MAP}) for claim in claims]
+    answers = [(claim, sample_result(claim.job), {"2": MAP}) for claim in claims]
     assert await queue.commit(answers) == [True] * len(jobs)
 
 
@@ -93,7 +93,7 @@ async def test_a_reference_lives_as_long_as_its_image(queue: JobQueue, redis: Re
     claims = await queue.claim("worker", [sample_model()], count=1, block_seconds=1)
     await queue.start(claims)
     await shorten()
-    await queue.commit([(claims[0], sample_result(job), {2: MAP})])
+    await queue.commit([(claims[0], sample_result(job), {"2": MAP})])
     await shorten()
 
 

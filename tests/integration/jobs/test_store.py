@@ -21,7 +21,7 @@ async def done(queue: JobQueue, job: Job) -> None:
     await queue.submit(job, PIXELS, capacity=9, tenant_capacity=9)
     [claim] = await queue.claim("worker", [sample_model()], count=1, block_seconds=1)
     await queue.start([claim])
-    assert await queue.commit([(claim, sample_result(job), {2: MAP})]) == [True]
+    assert await queue.commit([(claim, sample_result(job), {"2": MAP})]) == [True]
 
 
 async def test_a_record_tells_the_whole_story(queue: JobQueue, store: JobStore) -> None:

@@ -31,7 +31,7 @@ async def claim_one(queue: JobQueue) -> Claim:
 async def finish(queue: JobQueue, job: Job) -> None:
     claim = await claim_one(queue)
     assert claim.job == job
-    assert await queue.commit([(claim, sample_result(job), {2: MAP})]) == [True]
+    assert await queue.commit([(claim, sample_result(job), {"2": MAP})]) == [True]
 
 
 async def state(store: JobStore, job: Job) -> State | None:
@@ -187,7 +187,7 @@ async def test_cancelling_a_running_job_takes_it_from_its_worker(queue: JobQueue
     await queue.start([claim])
     assert await queue.cancel(job.tenant, job.id)
     assert await queue.renew([claim]) == {job.id}
-    assert await queue.commit([(claim, sample_result(job), {2: MAP})]) == [False]
+    assert await queue.commit([(claim, sample_result(job), {"2": MAP})]) == [False]
     assert await state(store, job) is State.CANCELLED
     assert await store.result(job.tenant, job.id) is None
 
@@ -233,7 +233,7 @@ async def bring_to(queue: JobQueue, job: Job, stage: str) -> None:
     if stage != "claimed":
         await queue.start([claim])
     if stage == "done":
-        await queue.commit([(claim, sample_result(job), {2: MAP})])
+        await queue.commit([(claim, sample_result(job), {"2": MAP})])
     if stage == "failed":
         await queue.fail(claim, FAILURE, dead_letter=True)
 
@@ -245,7 +245,7 @@ async def test_an_erased_job_is_lost_to_its_worker(queue: JobQueue, store: JobSt
     await queue.start([claim])
     await queue.erase(job.tenant, job.id)
     assert await queue.renew([claim]) == {job.id}
-    assert await queue.commit([(claim, sample_result(job), {2: MAP})]) == [False]
+    assert await queue.commit([(claim, sample_result(job), {"2": MAP})]) == [False]
     assert await store.record(job.tenant, job.id) is None
 
 

@@ -17,6 +17,7 @@ def spelled() -> set[str]:
         KEYS.job("x"),
         KEYS.result("x"),
         KEYS.maps("x"),
+        KEYS.draft("x"),
         KEYS.image("x"),
         KEYS.image_jobs("x"),
         KEYS.queue(model),

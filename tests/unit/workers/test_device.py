@@ -8,7 +8,7 @@ import re
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 
@@ -19,7 +19,8 @@ from jobs.job import Job, Opened
 from jobs.result import Outcome
 from tests.samples import MAP, PIXELS, REFERENCE_PIXELS, sample_job, sample_result
 from tests.waiting import wait_until_async
-from workers import device
+from workers import device, reporter
+from workers.onlooker import Onlooker
 from workers.pipe import (
     Abandoned,
     Answers,
@@ -44,7 +45,7 @@ class Broken(Exception):
 @dataclass(frozen=True)
 class Answer:
     outcome: Outcome
-    maps: dict[int, bytes] = field(default_factory=dict)
+    maps: dict[str, bytes] = field(default_factory=dict)
 
 
 @dataclass
@@ -60,16 +61,17 @@ class Runner:
     def cards(self) -> tuple[ModelCard, ...]:
         return ()
 
-    def run(self, batch: Sequence[Opened], checkpoint: Callable[[float], None]) -> Sequence[Answer]:
+    def run(self, batch: Sequence[Opened], onlooker: Onlooker) -> Sequence[Answer]:
         self.seen.append([one.pixels for one in batch])
         self.references += [one.reference for one in batch]
-        checkpoint(0.25)
+        onlooker.checkpoint(0.25)
         while not self.go.wait(0.005):
-            checkpoint(0.5)
+            onlooker.checkpoint(0.5)
         if self.error:
             raise self.error
         return [
-            Answer(Outcome(id=one.job.id, result=sample_result(one.job)), {2: MAP, 0: b""}) for one in batch
+            Answer(Outcome(id=one.job.id, result=sample_result(one.job)), {"2": MAP, "0": b""})
+            for one in batch
         ]
 
 
@@ -115,7 +117,7 @@ async def test_batches_are_answered_in_their_order(bench: Bench) -> None:
     first, maps = await bench.parent.receive()
     assert isinstance(first, Answers)
     assert [outcome.id for outcome in first.outcomes] == [job.id for job in jobs[:2]]
-    assert (first.batch, first.maps, maps) == (1, ((2, 0), (2, 0)), [MAP, b""] * 2)
+    assert (first.batch, first.maps, maps) == (1, (("2", "0"), ("2", "0")), [MAP, b""] * 2)
     assert (await bench.next()).model_dump(include={"batch"}) == {"batch": 2}
     assert bench.runner.seen == [[PIXELS, PIXELS], [PIXELS]]
 
@@ -133,7 +135,7 @@ async def test_each_job_is_opened_with_its_own_image_and_reference(bench: Bench)
 
 
 async def test_progress_is_told_now_and_then(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "PROGRESS_SECONDS", 0.01)
+    monkeypatch.setattr(reporter, "PROGRESS_SECONDS", 0.01)
     await bench.parent.send(work(1, sample_job()), [PIXELS])
 
     message, _ = await bench.parent.receive()

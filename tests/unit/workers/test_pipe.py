@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobs.result import Outcome
+from jobs.result import Draft, Outcome
 from tests.samples import MAP, PIXELS, sample_job, sample_result
 from workers.pipe import Abandoned, Answers, Cancel, ChildEnd, ParentEnd, PipeBrokenError, Progress, Work
 
@@ -52,7 +52,7 @@ async def test_answers_arrive_with_their_maps(
     answers = Answers(
         batch=3,
         outcomes=(Outcome(id=job.id, result=sample_result(job)),),
-        maps=((2, 0),),
+        maps=(("2", "0"),),
         seconds=0.5,
     )
 
@@ -66,12 +66,25 @@ async def test_answers_arrive_with_their_maps(
     parent.close()
 
 
+async def test_drafts_arrive_with_their_maps(
+    pair: tuple[socket.socket, socket.socket], child: ChildEnd
+) -> None:
+    parent = await ParentEnd.over(pair[0])
+    job = sample_job()
+    progress = Progress(batch=3, fraction=0.5, drafts=(Draft(id=job.id, targets=sample_result(job).targets),))
+
+    child.send(progress, [MAP])
+
+    assert await parent.receive() == (progress, [MAP])
+    parent.close()
+
+
 async def test_a_large_map_crosses_in_one_piece(
     pair: tuple[socket.socket, socket.socket], child: ChildEnd
 ) -> None:
     parent = await ParentEnd.over(pair[0])
     relevance = bytes(range(256)) * 2**16
-    message = Answers(batch=1, outcomes=(), maps=((0,),), seconds=0.0)
+    message = Answers(batch=1, outcomes=(), maps=(("0",),), seconds=0.0)
 
     sending = asyncio.create_task(asyncio.to_thread(child.send, message, [relevance]))
     received, blobs = await parent.receive()

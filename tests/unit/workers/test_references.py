@@ -18,6 +18,7 @@ from tests.samples import MAP, PIXELS, REFERENCE_PIXELS, sample_job
 from workers.declare import Method, Params, Relevance
 from workers.methods import METHODS
 from workers.models.repository import Repository
+from workers.onlooker import Onlooker
 from workers.parent.supervisor import Flight, work_of
 from workers.probe import Probe
 from workers.probe.passes import Pass
@@ -74,7 +75,7 @@ def ask_with(ask: Ask) -> Callable[..., Opened]:
 
 
 def run(runner: Runner, batch: Sequence[Opened]) -> list[Answer]:
-    return runner.run(batch, lambda _: None)
+    return runner.run(batch, Onlooker())
 
 
 def expected(repository: Repository, one: Opened) -> np.ndarray[Any, np.dtype[np.float32]]:

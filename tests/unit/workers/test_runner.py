@@ -13,10 +13,12 @@ import torch
 from jobs.catalogue import Need
 from jobs.errors import NotExplainable
 from jobs.job import Job, Opened
+from jobs.result import map_name
 from tests.unit.workers.forwards import count_passes
 from workers.declare import Relevance
 from workers.methods import METHODS
 from workers.models.repository import Repository
+from workers.onlooker import Onlooker
 from workers.probe import Interrupted, Probe
 from workers.probe.passes import Pass
 from workers.runner import Answer, Runner, choose_device
@@ -25,13 +27,13 @@ Batch = list[tuple[Job, bytes]]
 
 
 def run(runner: Runner, batch: Batch) -> list[Answer]:
-    answers = runner.run([Opened(*one) for one in batch], lambda _: None)
+    answers = runner.run([Opened(*one) for one in batch], Onlooker())
     assert [answer.outcome.id for answer in answers] == [one[0].id for one in batch]
     return answers
 
 
 def values(answer: Answer, target: int) -> np.ndarray[Any, np.dtype[np.float32]]:
-    return np.frombuffer(answer.maps[target], "<f4")
+    return np.frombuffer(answer.maps[map_name(target)], "<f4")
 
 
 def failure(answer: Answer) -> tuple[str, list[str]]:
@@ -58,7 +60,7 @@ def test_a_mixed_batch_equals_its_jobs_alone(runner: Runner, ask: Callable[..., 
         assert answer.outcome.result is not None
         assert alone.outcome.result is not None
         targets = [target.index for target in answer.outcome.result.targets]
-        assert targets == list(answer.maps) == list(alone.maps)
+        assert [map_name(target) for target in targets] == list(answer.maps) == list(alone.maps)
         for target in targets:
             expected = values(alone, target)
             np.testing.assert_allclose(
@@ -222,7 +224,7 @@ def test_progress_grows_and_a_checkpoint_can_abandon_the_batch(
     shares: list[float] = []
     asked = [ask(0, "occlusion"), ask(1, "integrated-gradients"), ask(2)]
     batch = [Opened(*one) for one in asked]
-    runner.run(batch, shares.append)
+    runner.run(batch, Onlooker(shares.append))
 
     assert shares[0] == 0
     assert len(shares) > 10
@@ -234,7 +236,7 @@ def test_progress_grows_and_a_checkpoint_can_abandon_the_batch(
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        runner.run(batch, stop)
+        runner.run(batch, Onlooker(stop))
 
 
 def test_equal_images_pass_through_the_network_once(

@@ -11,6 +11,7 @@ from jobs.catalogue import Family, Need
 from jobs.job import Job, Opened
 from tests.unit.workers.forwards import count_passes
 from workers.methods import METHODS
+from workers.onlooker import Onlooker
 from workers.runner import Runner
 
 FROM_THE_PASS = [
@@ -25,12 +26,12 @@ def test_they_share_one_forward_and_one_backward(
     runner: Runner, ask: Callable[..., tuple[Job, bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = [Opened(*ask(image, method, (1,))) for method in FROM_THE_PASS for image in (0, 1)]
-    alone = [runner.run([one], lambda _: None)[0] for one in batch]  # the layers are found once
+    alone = [runner.run([one], Onlooker())[0] for one in batch]  # the layers are found once
     passes = count_passes(monkeypatch)
-    together = runner.run(batch, lambda _: None)
+    together = runner.run(batch, Onlooker())
 
     assert len(FROM_THE_PASS) >= 8
     assert passes == [2, "backward"]
     for answer, expected in zip(together, alone, strict=True):
-        found, wanted = (np.frombuffer(one.maps[1], "<f4") for one in (answer, expected))
+        found, wanted = (np.frombuffer(one.maps["1"], "<f4") for one in (answer, expected))
         np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5 * float(np.abs(wanted).max()))

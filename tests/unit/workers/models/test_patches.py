@@ -22,6 +22,7 @@ from workers.models.declaration import read_declaration
 from workers.models.intake import Intake
 from workers.models.patches import main
 from workers.models.repository import PHANTOMS, Model, Repository
+from workers.onlooker import Onlooker
 from workers.runner import Runner
 from workers.tensors.patch_gaussians import PatchGaussian, patches_of
 
@@ -215,7 +216,7 @@ def test_a_job_on_a_phantom_is_explained_with_the_models_own_statistics() -> Non
         targets=(1,),
     )
 
-    (answer,) = Runner(models, device="cpu", chunk_rows=32).run([Opened(job, bytes(96 * 96))], lambda _: None)
+    (answer,) = Runner(models, device="cpu", chunk_rows=32).run([Opened(job, bytes(96 * 96))], Onlooker())
 
     assert Need.SCORES in method.needs
     assert answer.outcome.result is not None
