@@ -137,6 +137,19 @@ async def test_events_tell_of_each_draft_and_link_it(stage: Stage) -> None:
         assert [name async for name, _ in events] == ["done"]
 
 
+async def test_a_draft_is_told_once(redis_url: str, keys: Keys, tmp_path: Path) -> None:
+    async with (
+        staged(redis_url, keys, tmp_path, heartbeat_seconds=0.02) as stage,
+        running(stage) as path,
+        followed(stage, path.rpartition("/")[2]) as events,
+    ):
+        assert (await anext(events))[0] == "running"
+        await show(stage, 64)
+        heard = [await anext(events) for _ in range(6)]
+
+    assert [name for name, _ in heard if name != "heartbeat"] == ["progress"]
+
+
 async def test_a_draft_is_its_tenants_alone_and_ends_with_its_job(stage: Stage) -> None:
     async with running(stage) as path:
         await show(stage, 64)

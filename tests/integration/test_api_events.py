@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from tests.served import served
 Event = tuple[str, dict[str, Any]]  # Any: the data of an event, JSON
 
 
-async def told(response: httpx.Response) -> AsyncIterator[Event]:
+async def told(response: httpx.Response) -> AsyncGenerator[Event, None]:
     """Name and data of every event as it comes; a heartbeat is an event without data."""
     name = ""
     async for line in response.aiter_lines():

@@ -48,11 +48,13 @@ def test_the_child_is_told_what_the_settings_say(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("RATIONALE_MODELS", "/models")
     monkeypatch.setenv("RATIONALE_PHANTOMS", "false")
     monkeypatch.setenv("RATIONALE_MODEL_BYTES", "1000")
+    monkeypatch.setenv("RATIONALE_JOB_DEADLINE_SECONDS", "45")
 
     words = child_command(WorkerSettings())
 
     assert words[:3] == (sys.executable, "-m", "workers.device")
     assert {"--no-phantoms", "cuda:1", "1000"} <= set(words)
+    assert words[words.index("--deadline-seconds") + 1] == "45.0"
     assert words[-2:] == ("--models", "/models")
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.rendering import Picture, Style, heatmap_png, overlay
-from app.rendering.overlay import displayed
+from app.rendering.overlay import displayed, image_png
 from jobs.errors import InvalidRequest
 from jobs.result import Box
 
@@ -34,6 +34,16 @@ def centre(weight: NDArray[np.int64]) -> tuple[float, float]:
     """Centre of mass as (x, y) in pixels, where the first pixel's centre is 0.5."""
     rows, columns = np.indices(weight.shape) + 0.5
     return float((columns * weight).sum() / weight.sum()), float((rows * weight).sum() / weight.sum())
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_image_is_its_own_picture(channels: int) -> None:
+    values = np.tile(np.array([-0.2, 0.0, 0.5, 1.0, 1.2, np.nan], np.float32), (channels, 2, 1))
+
+    shown = opened(image_png(values))
+
+    assert shown.shape == ((2, 6) if channels == 1 else (2, 6, 3))
+    np.testing.assert_array_equal(shown.reshape(2, 6, -1)[0, :, 0], [0, 0, 128, 255, 255, 0])
 
 
 @pytest.mark.parametrize(
