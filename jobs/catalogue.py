@@ -34,6 +34,7 @@ class Need(StrEnum):
     LAYER_GRADIENTS = "layer-gradients"
     SCORES = "scores"
     PROPAGATION = "propagation"
+    REFERENCE = "reference"
 
 
 class MethodCard(Message):

@@ -12,8 +12,11 @@ from workers.methods import (
     attention_rollout,
     blur_ig,
     cam,
+    cem,
     contextual_decomposition,
     contrastive_excitation_backprop,
+    counterfactual,
+    counterfactual_region,
     deconvnet,
     deep_shap,
     deep_taylor,
@@ -88,5 +91,8 @@ METHODS = index_by_name(
         transformer_lrp.METHOD,
         occlusion.METHOD,
         rise.METHOD,
+        counterfactual.METHOD,
+        cem.METHOD,
+        counterfactual_region.METHOD,
     ]
 )

@@ -9,12 +9,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from jobs.errors import NotExplainable, Problem
 from workers.probe.chunks import chunks, pace_of
 from workers.probe.circumstances import Circumstances, Draft
 from workers.probe.layers import Layer
 from workers.probe.leaves import Leaf, Objective, PathGradients, Slopes, slopes_of
 from workers.probe.passes import Pair, Pass
-from workers.probe.rounds import rounds
+from workers.probe.shown import Shown
 from workers.probe.traced import TracedRows
 
 Perturb = Callable[[slice, Tensor], Tensor]  # (images, steps) -> (n, s, C, H, W)
@@ -37,18 +38,16 @@ class Probe:
         seeds: Sequence[int] | None = None,
         chunk_rows: int = 32,
         circumstances: Circumstances = ALONE,
+        references: Tensor | None = None,
     ) -> None:
-        """`image_of_row` indexes the images of the pass; at most `chunk_rows` inputs go into one forward."""
-        self._shared = shared
+        """`image_of_row` indexes the images of the pass, `references` is (R, C, H, W), if any were given."""
+        self._shared, self._chunk_rows, self._circumstances = shared, chunk_rows, circumstances
         self._pairs: list[Pair] = list(zip(image_of_row, targets, strict=True))
         self.seeds = tuple(seeds) if seeds is not None else (0,) * len(self._pairs)
-        self._chunk_rows, self._circumstances = chunk_rows, circumstances
         self._checkpoint = circumstances.checkpoint
-        keys = list(zip(image_of_row, self.seeds, strict=True))
-        order = {key: place for place, key in enumerate(dict.fromkeys(keys))}
-        self._sources = torch.tensor([image for image, _ in order], device=self._device)
-        self._image_seeds = [seed for _, seed in order]
-        self.image_of_row = torch.tensor([order[key] for key in keys], device=self._device)
+        self._references = None if references is None else references.detach().to(shared.images)
+        self._shown = Shown(image_of_row, self.seeds, self._device)
+        self._sources, self.image_of_row = self._shown.sources, self._shown.of_row
         self.targets = torch.tensor(list(targets), device=self._device)
 
     def __len__(self) -> int:
@@ -89,6 +88,14 @@ class Probe:
     def inputs(self) -> Tensor:
         """(R, C, H, W), the image of each row."""
         return self.images[self.image_of_row]
+
+    @property
+    def references(self) -> Tensor:
+        """(R, C, H, W), what each row is compared with. Raises NotExplainable where nothing was given."""
+        if self._references is None:
+            message = "needs a reference image to compare with, and the request brought none"
+            raise NotExplainable(message, problems=(Problem(field="reference", message=message),))
+        return self._references
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -140,9 +147,11 @@ class Probe:
         result = self._shared.images.new_zeros(len(self), count)
         for images, steps in self._chunks(count):
             with torch.no_grad():
-                logits = self._forward(perturb, images, steps)
+                inputs = perturb(images, torch.arange(steps.start, steps.stop, device=self._device))
+                logits = self._shared.forward(inputs.flatten(0, 1)).to(self._shared.images.dtype)
+            logits = logits.view(*inputs.shape[:2], -1)
             answers = logits.softmax(dim=2) if output == "probability" else logits
-            rows = self._rows_of(images)
+            rows = self._shown.rows(images)
             result[rows, steps] = answers[self.image_of_row[rows] - images.start, :, self.targets[rows]]
         return result
 
@@ -157,7 +166,7 @@ class Probe:
                 numbers = torch.arange(steps.start, steps.stop, device=self._device)
                 at = points(images, numbers)
             leaf = Leaf(at.flatten(0, 1), self._shared.forward)
-            groups = self._rows_by_target(images)
+            groups = self._shown.rows_by_target(images)
             for rows in groups:
                 chosen = self.image_of_row[rows] - images.start
                 places = chosen[:, None] * len(numbers) + (numbers - steps.start)
@@ -200,7 +209,7 @@ class Probe:
 
     def generators(self) -> list[torch.Generator]:
         """For each of `images` a fresh source of noise, the one that `generator` gives for its rows."""
-        return [torch.Generator().manual_seed(seed) for seed in self._image_seeds]
+        return [torch.Generator().manual_seed(seed) for seed in self._shown.seeds]
 
     @cached_property
     def traced(self) -> TracedRows:
@@ -221,16 +230,12 @@ class Probe:
     def _device(self) -> torch.device:
         return self._shared.images.device
 
-    def _forward(self, perturb: Perturb, images: slice, steps: slice) -> Tensor:
-        inputs = perturb(images, torch.arange(steps.start, steps.stop, device=self._device))
-        logits = self._shared.forward(inputs.flatten(0, 1)).to(self._shared.images.dtype)
-        return logits.view(*inputs.shape[:2], -1)
-
     def _chunks(self, count: int) -> Iterator[tuple[slice, slice]]:
         self._shared.prepare()  # else the first chunk's time would not be its own
         pace = pace_of(self._shared.network, self._shared.images.shape[1:])
-        most, check = self._chunk_rows, self._checkpoint
-        return chunks(len(self._sources), count, most=most, pace=pace, checkpoint=check)
+        return chunks(
+            len(self._sources), count, most=self._chunk_rows, pace=pace, checkpoint=self._checkpoint
+        )
 
     def _seen_by(self, rows: Sequence[int], circumstances: Circumstances) -> Probe:
         return Probe(
@@ -240,13 +245,5 @@ class Probe:
             seeds=[self.seeds[row] for row in rows],
             chunk_rows=self._chunk_rows,
             circumstances=circumstances,
+            references=None if self._references is None else self._references[list(rows)],
         )
-
-    def _rows_of(self, images: slice) -> Tensor:
-        inside: Tensor = (self.image_of_row >= images.start) & (self.image_of_row < images.stop)
-        return inside.nonzero().flatten()
-
-    def _rows_by_target(self, images: slice) -> list[Tensor]:
-        """The rows of some images in groups, each with any image at most once."""
-        rows = self._rows_of(images)
-        return [rows[group] for group in rounds(self.image_of_row[rows].tolist())]
