@@ -34,6 +34,7 @@ def explain(
     seed: int = 0,
     value_range: tuple[float, float] | None = None,
     patches: PatchGaussian | None = None,
+    reference: Tensor | None = None,
     **params: Any,  # Any: each method has parameters of its own
 ) -> Tensor:
     """Relevance (N, H, W) float32 of a classifier for inputs (N, C, H, W); signed, not normalised.
@@ -41,8 +42,9 @@ def explain(
     `targets` is one class for all inputs, or one for each; none means the predicted classes. `layer` is a
     dotted path, for the methods that read a layer; `params` are the other parameters of the method.
     `value_range` is black and white in the units of the inputs; without it the least and the greatest value
-    of each input stand in. `patches` are statistics of such inputs, for `prediction-difference`. The module
-    must be in evaluation mode, and is left as it was.
+    of each input stand in. `patches` are statistics of such inputs, for `prediction-difference`. `reference`
+    is an image (1, C, H, W) for all inputs, or one for each, for the methods that compare with another image.
+    The module must be in evaluation mode, and is left as it was.
 
     Raises InvalidRequest naming every wrong parameter, and NotExplainable when the module cannot be
     explained by the method.
@@ -54,6 +56,7 @@ def explain(
     if inputs.dim() != 4 or not len(inputs):
         raise _invalid("inputs", f"must be (N, C, H, W), not {tuple(inputs.shape)}")
     classes = _classes(targets, len(inputs))
+    references = None if reference is None else _references(reference, inputs)
     parts = []
     for start in range(0, len(inputs), CHUNK_ROWS):
         some = slice(start, start + CHUNK_ROWS)
@@ -61,7 +64,14 @@ def explain(
         rows = range(len(shared.images))
         targets = _fill_in(classes[some], shared.logits)
         shared.expect(list(zip(rows, targets, strict=True)))
-        probe = Probe(shared, rows, targets, seeds=[seed] * len(rows), chunk_rows=CHUNK_ROWS)
+        probe = Probe(
+            shared,
+            rows,
+            targets,
+            seeds=[seed] * len(rows),
+            chunk_rows=CHUNK_ROWS,
+            references=None if references is None else references[some],
+        )
         parts.append(chosen.explain(probe, checked).maps.detach().float())
     return torch.cat(parts).to(inputs.device)
 
@@ -106,6 +116,14 @@ def _classes(targets: Targets, count: int) -> list[int | None]:
     if len(classes) != count:
         raise _invalid("targets", f"{len(classes)} targets for {count} inputs")
     return list(classes)
+
+
+def _references(reference: Tensor, inputs: Tensor) -> Tensor:
+    """(N, C, H, W), one for each input."""
+    if reference.shape[1:] != inputs.shape[1:] or len(reference) not in (1, len(inputs)):
+        wanted = f"(1 or {len(inputs)}, {', '.join(map(str, inputs.shape[1:]))})"
+        raise _invalid("reference", f"must be {wanted}, not {tuple(reference.shape)}")
+    return reference.expand_as(inputs)
 
 
 def _bounds(inputs: Tensor, value_range: tuple[float, float]) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 import workers
+from jobs.catalogue import Need
 from jobs.errors import NotExplainable
+from workers.methods import METHODS
 from workers.models.architectures import build
 from workers.models.repository import Model, Repository
 from workers.phantom.pictures import MEAN, STD, normalise
@@ -28,7 +30,10 @@ RANDOM_SEED = 5
 # What a method runs with here where its defaults would take long; where a map lies needs no finer sum.
 CHEAPER: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
     "blur-ig": {"nodes": 8, "max_nodes": 8},
+    "cem": {"steps": 15, "rounds": 2},
     "contextual-decomposition": {"window": 24, "stride": 12},
+    "counterfactual": {"steps": 15, "rounds": 2},
+    "counterfactual-region": {"swaps": 8, "pairs": 256},
     "deep-shap": {"samples": 4},
     "gradient-shap": {"samples": 10},
     "guided-ig": {"steps": 10},
@@ -72,10 +77,14 @@ def randomised(architecture: str) -> nn.Module:
 
 
 def maps_of(network: nn.Module, some: Sequence[Scene], method: str) -> NDArray[np.float32] | None:
-    """(N, 96, 96), the maps of the true classes; None where the method refuses the network."""
+    """(N, 96, 96), the maps of the true classes; None where the method refuses the network.
+
+    A method that compares gets for each image the one before it, which has another finding.
+    """
     params = CHEAPER.get(method, {})
     images = normalise(torch.from_numpy(np.stack([scene.image for scene in some])))
     targets = [scene.label for scene in some]
+    reference = images.roll(1, dims=0) if Need.REFERENCE in METHODS[method].needs else None
     try:
         maps = workers.explain(
             network,
@@ -84,6 +93,7 @@ def maps_of(network: nn.Module, some: Sequence[Scene], method: str) -> NDArray[n
             method=method,
             value_range=(-MEAN / STD, (1 - MEAN) / STD),
             patches=world(),
+            reference=reference,
             **params,
         )
     except NotExplainable:

@@ -12,9 +12,12 @@ from workers.methods import (
     attention_rollout,
     blur_ig,
     cam,
+    cem,
     contextual_decomposition,
     contrastive_excitation_backprop,
     contrastive_grad_cam,
+    counterfactual,
+    counterfactual_region,
     deconvnet,
     deep_shap,
     deep_taylor,
@@ -98,5 +101,8 @@ METHODS = index_by_name(
         hsic.METHOD,
         prediction_difference.METHOD,
         representation_erasure.METHOD,
+        counterfactual.METHOD,
+        cem.METHOD,
+        counterfactual_region.METHOD,
     ]
 )

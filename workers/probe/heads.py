@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from workers.graph import IMAGE, Site, compute, graph_of, walk
+from workers.probe.headroom import gradients_of
 
 
 class Head:
@@ -34,7 +35,17 @@ class Head:
     def answers(self, changed: Tensor, image: int) -> Tensor:
         """(s, K): the logits of an image where the layer returned `changed` (s, ...)."""
         with torch.no_grad():
-            return self._above(changed, image) if self._is_alone() else self._again(changed, image)
+            return self._answers(changed, image)
+
+    def gradients(self, changed: Tensor, image: int, objective: Callable[[Tensor], Tensor]) -> Tensor:
+        """(s, ...): of what an objective makes of those logits, (s, K) -> (s,), at `changed`."""
+        with torch.inference_mode(False), torch.enable_grad():
+            leaf = changed.detach().clone().requires_grad_()
+            score = objective(self._answers(leaf, image)).sum()
+        return gradients_of(score, [leaf], retain_graph=False)[0]
+
+    def _answers(self, changed: Tensor, image: int) -> Tensor:
+        return self._above(changed, image) if self._is_alone() else self._again(changed, image)
 
     def _is_alone(self) -> bool:
         number = len(self._images)

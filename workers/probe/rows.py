@@ -1,4 +1,4 @@
-"""The only road from a method to the network: rows of images with targets, on a pass that all share."""
+"""The only road from a method to the network, on a pass that all share."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from jobs.errors import NotExplainable, Problem
 from workers.probe.chunks import chunks, pace_of
 from workers.probe.circumstances import Circumstances, Draft
 from workers.probe.covered import Covered
 from workers.probe.layers import Layer
 from workers.probe.leaves import Leaf, Objective, PathGradients, Slopes, gradients_one_by_one, slopes_in_parts
-from workers.probe.passes import Pair, Pass
-from workers.probe.rounds import rows_in_rounds, rows_of
+from workers.probe.passes import Pass
+from workers.probe.subjects import Subjects
 from workers.probe.traced import TracedRows
-from workers.tensors.patch_gaussians import PatchGaussian
 from workers.tensors.windows import Windows
 
 Perturb = Callable[[slice, Tensor], Tensor]  # (images, steps) -> (n, s, C, H, W)
@@ -27,12 +25,8 @@ Output = Literal["logit", "probability"]
 ALONE = Circumstances()
 
 
-class Probe:
-    """R rows, each one image with one target and one seed, on a shared `Pass`.
-
-    Methods see `images`, the S distinct images of these rows (an image that is asked for with two seeds
-    counts twice); everything that does not depend on the target is computed once for each of them.
-    """
+class Probe(Subjects):
+    """The network, as rows of images with targets see it; what one row computes, others need not."""
 
     def __init__(
         self,
@@ -49,21 +43,9 @@ class Probe:
 
         `references` is (R, C, H, W) in the model's units, a second image of each row.
         """
-        self._shared = shared
-        self._pairs: list[Pair] = list(zip(image_of_row, targets, strict=True))
-        self.seeds = tuple(seeds) if seeds is not None else (0,) * len(self._pairs)
+        super().__init__(shared, image_of_row, targets, seeds, references)
         self._chunk_rows, self._circumstances = chunk_rows, circumstances
         self._checkpoint = circumstances.checkpoint
-        self._references = None if references is None else references.to(shared.images)
-        keys = list(zip(image_of_row, self.seeds, strict=True))
-        order = {key: place for place, key in enumerate(dict.fromkeys(keys))}
-        self._sources = torch.tensor([image for image, _ in order], device=self._device)
-        self._image_seeds = [seed for _, seed in order]
-        self.image_of_row = torch.tensor([order[key] for key in keys], device=self._device)
-        self.targets = torch.tensor(list(targets), device=self._device)
-
-    def __len__(self) -> int:
-        return len(self._pairs)
 
     def rows(self, subset: Tensor) -> Probe:
         """The same pass seen by some of the rows only; `subset` holds their indices (r,)."""
@@ -80,59 +62,6 @@ class Probe:
     def is_late(self) -> bool:
         """Whether a method that can end early should do so now."""
         return self._circumstances.is_late()
-
-    @property
-    def images(self) -> Tensor:
-        """(S, C, H, W), in the model's units."""
-        return self._shared.images[self._sources]
-
-    @property
-    def black(self) -> Tensor:
-        """(S, C, 1, 1), black in the model's units."""
-        return self._shared.black[self._sources]
-
-    @property
-    def white(self) -> Tensor:
-        """(S, C, 1, 1), white in the model's units."""
-        return self._shared.white[self._sources]
-
-    @property
-    def patches(self) -> PatchGaussian | None:
-        """What is known of patches of such images, in the model's units; None where nothing comes with it."""
-        return self._shared.patches
-
-    @property
-    def inputs(self) -> Tensor:
-        """(R, C, H, W), the image of each row."""
-        return self.images[self.image_of_row]
-
-    @property
-    def references(self) -> Tensor:
-        """(R, C, H, W), the second image of each row. Raises NotExplainable naming the field `reference`."""
-        if self._references is None:
-            words = "a second image is needed, which the method sets the first one against"
-            raise NotExplainable(words, problems=(Problem(field="reference", message=words),))
-        return self._references
-
-    @property
-    def input_size(self) -> tuple[int, int]:
-        """Height and width of the images."""
-        return self._shared.images.shape[2], self._shared.images.shape[3]
-
-    @property
-    def logits(self) -> Tensor:
-        """(S, K)."""
-        return self._shared.logits[self._sources]
-
-    @property
-    def target_logits(self) -> Tensor:
-        """(R,), the logit of each row's target."""
-        return self.logits[self.image_of_row, self.targets]
-
-    @property
-    def target_probabilities(self) -> Tensor:
-        """(R,), the probability after softmax of each row's target."""
-        return self.logits.softmax(dim=1)[self.image_of_row, self.targets]
 
     def layer(self, name: str | None = None) -> Layer:
         """The layer of a dotted path, or the default one. Raises NotExplainable naming the field `layer`."""
@@ -188,7 +117,7 @@ class Probe:
             with torch.no_grad():
                 logits = answer(images, steps).to(result.dtype)
             answers = logits.softmax(dim=2) if output == "probability" else logits
-            rows = rows_of(self.image_of_row, images)
+            rows = self._shown.rows(images)
             result[rows, steps] = answers[self.image_of_row[rows] - images.start, :, self.targets[rows]]
         return result
 
@@ -203,7 +132,7 @@ class Probe:
                 numbers = torch.arange(steps.start, steps.stop, device=self._device)
                 at = points(images, numbers)
             leaf = Leaf(at.flatten(0, 1), self._shared.forward)
-            groups = rows_in_rounds(self.image_of_row, images)
+            groups = self._shown.rows_by_target(images)
             for rows in groups:
                 chosen = self.image_of_row[rows] - images.start
                 places = chosen[:, None] * len(numbers) + (numbers - steps.start)
@@ -235,10 +164,6 @@ class Probe:
         most, check = self._chunk_rows, self._checkpoint
         return slopes_in_parts(inputs, rows, objective, self._shared.forward, most=most, checkpoint=check)
 
-    def generators(self) -> list[torch.Generator]:
-        """For each of `images` a fresh source of noise, the one that `generator` gives for its rows."""
-        return [torch.Generator().manual_seed(seed) for seed in self._image_seeds]
-
     @cached_property
     def traced(self) -> TracedRows:
         """The same rows on the traced graph, where rules propagate."""
@@ -250,19 +175,12 @@ class Probe:
             checkpoint=self._checkpoint,
         )
 
-    def generator(self, row: int) -> torch.Generator:
-        """A fresh source of noise for a row, on the CPU so that every device sees the same; by seed alone."""
-        return torch.Generator().manual_seed(self.seeds[row])
-
-    @property
-    def _device(self) -> torch.device:
-        return self._shared.images.device
-
     def _chunks(self, count: int) -> Iterator[tuple[slice, slice]]:
         self._shared.prepare()  # else the first chunk's time would not be its own
         pace = pace_of(self._shared.network, self._shared.images.shape[1:])
-        most, check = self._chunk_rows, self._checkpoint
-        return chunks(len(self._sources), count, most=most, pace=pace, checkpoint=check)
+        return chunks(
+            len(self._sources), count, most=self._chunk_rows, pace=pace, checkpoint=self._checkpoint
+        )
 
     def _seen_by(self, rows: Sequence[int], circumstances: Circumstances) -> Probe:
         return Probe(

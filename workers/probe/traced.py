@@ -151,6 +151,20 @@ class TracedRows:
                 self._collect(result, image, steps, answers)
         return result
 
+    def head(self, layer: Layer, image: Tensor) -> Head:
+        """What lies above a layer, for one image (1, C, H, W) of any kind."""
+        return Head(self._shared.network, image.to(self._images), layer.path, self.point(layer))
+
+    def head_answers(self, head: Head, change: Callable[[Tensor], Tensor], count: int) -> Tensor:
+        """(count, K): the logits where the layer of a head returned `change(steps)`, (s,) -> (s, ...)."""
+        size = HEADS_PER_ROW * self._chunk_rows
+        parts = []
+        for start in range(0, count, size):
+            self._checkpoint(start / count)
+            steps = torch.arange(start, min(start + size, count), device=self._images.device)
+            parts.append(head.answers(change(steps), 0))
+        return torch.cat(parts)
+
     def part_scores(self, step: PartStep, parts: Change, count: int, *, merged: bool = False) -> Tensor:
         """(R, count): what `step`, call by call, makes of `count` parts of an image at each row's logit.
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import workers
+from jobs.catalogue import Need
 from jobs.errors import NotExplainable
 from tests.unit.workers.networks import SUBJECTS
 from workers.methods import METHODS, index_by_name
@@ -24,6 +25,9 @@ from workers.tasks import recording_for
 # Parameters that make a method cheap here; the others run with their defaults.
 CHEAP: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
     "contextual-decomposition": {"window": 16},
+    "cem": {"steps": 8, "rounds": 3},
+    "counterfactual": {"steps": 8, "rounds": 3},
+    "counterfactual-region": {"swaps": 4, "pairs": 256},
     "deep-shap": {"samples": 2},
     "blur-ig": {"nodes": 4, "max_nodes": 8},
     "gradient-shap": {"samples": 6},
@@ -54,12 +58,17 @@ REFUSED: Mapping[str, frozenset[str]] = {
     "transformer-relevance": WITHOUT_ATTENTION,
 }
 # Cosine with the float32 map that a half-precision network must reach, where 0.98 is too much to ask.
-LIKENESS: Mapping[str, float] = {"guided-ig": 0.9}  # rounding changes the order of the pixels on its way
+LIKENESS: Mapping[str, float] = {
+    "cem": 0.9,  # rounding switches units on or off on its way
+    "counterfactual": 0.9,
+    "guided-ig": 0.9,  # rounding changes the order of the pixels on its way
+}
 # To what share of its largest value a map is the same in other company, where 1e-5 is finer than scores are.
 FINENESS: Mapping[str, float] = {
-    "prediction-difference": 1e-4
-}  # noise here becomes other noise, which says little
+    "prediction-difference": 1e-4,  # noise here becomes other noise, which says little
+}
 TARGETS = [7, 0, 3]
+OF_THE_PREDICTED = frozenset({"cem", "counterfactual-region"})  # they find nothing for most other classes
 
 every_method = pytest.mark.parametrize("method", METHODS)
 every_pair = pytest.mark.parametrize(
@@ -180,7 +189,9 @@ def test_an_interruption_passes_through_and_leaves_nothing(method: str) -> None:
 
     chosen, params = METHODS[method], METHODS[method].params(**cheap(method))
     shared = Pass(network, images, recording_for(chosen, params, Pass(network, images)))
-    probe = Probe(shared, range(3), TARGETS, circumstances=Circumstances(interrupt))
+    probe = Probe(
+        shared, range(3), TARGETS, circumstances=Circumstances(interrupt), references=references(images)
+    )
     with pytest.raises(Interrupted):
         chosen.explain(probe, params)
 
@@ -192,10 +203,7 @@ def test_an_interruption_passes_through_and_leaves_nothing(method: str) -> None:
 def test_the_same_seed_gives_the_same_map(method: str) -> None:
     subject = fitting(method, "reused-in-place")
     images = SUBJECTS[subject].images()
-    first, second = (
-        workers.explain(network_of(subject), images, TARGETS, method, seed=11, **cheap(method))
-        for _ in range(2)
-    )
+    first, second = (explain(network_of(subject), images, TARGETS, method, seed=11) for _ in range(2))
 
     assert torch.equal(first, second)
 
@@ -206,9 +214,9 @@ def test_the_callers_gradient_mode_changes_nothing(
     method: str, mode: type[torch.no_grad | torch.inference_mode]
 ) -> None:
     subject = fitting(method, "concatenating")
-    images = SUBJECTS[subject].images()[[0]]
+    network, images = network_of(subject), SUBJECTS[subject].images()[[0]]
     with mode():
-        maps = explain(network_of(subject), images.clone(), TARGETS[:1], method)
+        maps = explain(network, images.clone(), TARGETS[:1], method)
 
     assert_equal_maps(maps, run(method, subject).maps[[0]], tolerance=FINENESS.get(method, 1e-5))
 
@@ -258,6 +266,16 @@ def test_two_threads_on_one_network_agree_with_one_after_the_other(method: str) 
     tolerance = FINENESS.get(method, 1e-5)
     assert_equal_maps(torch.cat(parallel), run(method, subject).maps[rows], tolerance=tolerance)
     assert traces(network) == before
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if Need.REFERENCE in METHODS[name].needs])
+def test_without_a_reference_the_refusal_names_it(method: str) -> None:
+    subject = fitting(method, "vision-transformer")
+
+    with pytest.raises(NotExplainable) as refusal:
+        workers.explain(network_of(subject), SUBJECTS[subject].images(), method=method, **cheap(method))
+
+    assert [problem.field for problem in refusal.value.problems] == ["reference"]
 
 
 def test_two_methods_of_one_name_are_an_error() -> None:
@@ -327,8 +345,17 @@ def cheap(method: str) -> Mapping[str, Any]:  # Any: parameters of methods
     return CHEAP.get(method, {})
 
 
-def explain(network: nn.Module, images: Tensor, targets: Sequence[int], method: str) -> Tensor:
-    return workers.explain(network, images, targets, method, **cheap(method))
+def references(images: Tensor) -> Tensor:
+    """One for each image, of another class where a network of random weights has several."""
+    return images + 2
+
+
+def explain(
+    network: nn.Module, images: Tensor, targets: Sequence[int], method: str, *, seed: int = 0
+) -> Tensor:
+    wanted = None if method in OF_THE_PREDICTED else targets
+    compared = references(images) if Need.REFERENCE in METHODS[method].needs else None
+    return workers.explain(network, images, wanted, method, seed=seed, reference=compared, **cheap(method))
 
 
 def assert_equal_maps(found: Tensor, expected: Tensor, *, tolerance: float = 1e-5) -> None:
