@@ -51,7 +51,7 @@ def _fixed(graph: Graph) -> dict[str, Any]:  # Any: a constant may be a number
     values: dict[str, Any] = dict(graph.constants)
     for call in graph.calls:
         names = [leaf.name for leaf in call.leaves if isinstance(leaf, Value)]
-        if names and not call.inputs and values.keys() >= set(names):
+        if not call.inputs and values.keys() >= set(names):
             values[call.name] = call.site(values)()
     return values
 

@@ -77,7 +77,7 @@ class Plan:
         """Values known in regions of which the rest asks the shape alone, without memory."""
         read = {leaf.name for call in self.rest for leaf in call.leaves if isinstance(leaf, Value)}
         names = (read & self._regions.keys()) - self.frontier.keys()
-        return {name: like.new_zeros(()).expand((number, *self._shapes[name][1:])) for name in names}
+        return {name: like.new_zeros(()).expand(number, *self._sizes(name)) for name in names}
 
     def saving(self, count: int, together: int) -> float:
         """The share of the work that is saved with `count` windows an image, `together` at a time."""
@@ -122,8 +122,8 @@ class Plan:
     def _work_of_a_value(self, call: Call) -> float:
         """Multiply-adds for a value of the output, and what it takes to write it."""
         weight = call.leaves[WEIGHT] if call.kind is Kind.LINEAR else None
-        held = isinstance(weight, Value) and weight.name in self.graph.constants
-        return VALUE + (self.graph.constants[weight.name][0].numel() if held else 0)
+        held = self.graph.constants.get(weight.name) if isinstance(weight, Value) else None
+        return VALUE + (0 if held is None else held[0].numel())
 
     def _sizes(self, name: str) -> tuple[int, int, int]:
         """Channels, height and width of a feature map."""

@@ -113,7 +113,7 @@ def search(probe: Probe, wishes: Wishes, room: Room, params: SearchParams, descr
 
 def _slopes(probe: Probe, images: Tensor, rows: Tensor, wishes: Wishes) -> Slopes:
     """Each row has a pass to itself: a unit that rounding switches on or off would change all later steps."""
-    alone = zip(images.split(1), rows.split(1), strict=True)
+    alone = zip(torch.split(images, 1), torch.split(rows, 1), strict=True)
     return Slopes.joined([probe.slopes(image, row, wishes.margins) for image, row in alone])
 
 

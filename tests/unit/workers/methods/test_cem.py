@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,18 +11,18 @@ from torch import Tensor, nn
 from tests.unit.workers.methods.changed import explained, part, pictures, says
 from tests.unit.workers.networks import Linear, seeded, vgg, vision_transformer
 
-PLAIN = {"sparsity": 0, "smoothness": 0, "baseline": "black"}
-QUICK = {"steps": 15, "rounds": 3}
+PLAIN: dict[str, Any] = {"sparsity": 0, "smoothness": 0, "baseline": "black"}
+QUICK: dict[str, Any] = {"steps": 15, "rounds": 3}  # Any: parameters of the method
 
 
 def two_classes() -> nn.Module:
     """One hyperplane, and the less of anything the more it is class 0."""
     torch.manual_seed(1)
-    network = nn.Sequential(nn.Flatten(), nn.Linear(90, 2)).double().eval()
-    network[1].weight.data.copy_(torch.rand(2, 90).sort(dim=0).values)
-    network[1].weight.data[0] *= -1
-    network[1].bias.data.copy_(torch.tensor([60.0, 0.0]))
-    return network
+    head = nn.Linear(90, 2)
+    head.weight.data.copy_(torch.rand(2, 90).sort(dim=0).values)
+    head.weight.data[0] *= -1
+    head.bias.data.copy_(torch.tensor([60.0, 0.0]))
+    return nn.Sequential(nn.Flatten(), head).double().eval()
 
 
 def test_on_a_linear_model_the_negative_is_the_way_to_the_hyperplane() -> None:
@@ -29,7 +31,7 @@ def test_on_a_linear_model_the_negative_is_the_way_to_the_hyperplane() -> None:
 
     found = explained(network, images, [0, 0], "cem", kind="pertinent-negative", rounds=8, steps=60, **PLAIN)
 
-    weight = network[1].weight.detach()
+    weight = next(network.parameters()).detach()
     normal = weight[1] - weight[0]
     with torch.no_grad():
         logits = network(images)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,8 +19,8 @@ from workers.models.repository import Repository
 from workers.phantom.scenes import LABELS, draw
 from workers.probe import Circumstances
 
-PLAIN = {"sparsity": 0, "smoothness": 0}
-QUICK = {"steps": 12, "rounds": 2}
+PLAIN: dict[str, Any] = {"sparsity": 0, "smoothness": 0}
+QUICK: dict[str, Any] = {"steps": 12, "rounds": 2}  # Any: parameters of the method
 
 
 def linear() -> Linear:
@@ -130,7 +131,9 @@ def test_when_time_is_up_it_ends_with_the_best_so_far() -> None:
 
 
 def test_a_draft_is_shown_after_each_round() -> None:
-    network, images, drafts, shares = vision_transformer(), pictures(1, 3, 32, 32), [], []
+    network, images = vision_transformer(), pictures(1, 3, 32, 32)
+    drafts: list[Relevance] = []
+    shares: list[float] = []
     around = Circumstances(checkpoint=shares.append, publish=lambda draft: drafts.append(draft()))
 
     explained(
