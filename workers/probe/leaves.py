@@ -65,5 +65,6 @@ def slopes_of(
         logits = forward(leaf.clone())  # a first layer may work in place
         wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
         values = objective(wide, rows)
-    (gradients,) = gradients_of(values.sum(), [leaf], retain_graph=False, narrowest=logits.dtype)
+        total = values.sum()
+    (gradients,) = gradients_of(total, [leaf], retain_graph=False, narrowest=logits.dtype)
     return Slopes(values.detach(), gradients, wide.detach())

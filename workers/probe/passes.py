@@ -104,6 +104,21 @@ class Pass:
         gradients = torch.stack([self._gradients[path, pair] for pair in pairs])
         return gradients if layer is None else layer.layout.to_maps(gradients)
 
+    def pulled(self, layer: Layer, images: Sequence[int], cotangents: Tensor) -> Tensor:
+        """(P, C, h, w): the gradient at a layer of the images' logits weighed by cotangents (P, K)."""
+        self._point(layer.path)
+        if self._is_spent:
+            self._start_again()
+        logits, point = self._recorded_logits, self._points[layer.path]
+        found = point.new_empty(len(images), *point.shape[1:], dtype=self.images.dtype)
+        for rows in rounds(images):
+            chosen = [images[row] for row in rows]
+            with torch.inference_mode(False), torch.enable_grad():
+                score = (logits[chosen] * cotangents[rows].clone().to(logits)).sum()
+            (gradients,) = gradients_of(score, [point], retain_graph=True)
+            found[rows] = gradients[chosen]
+        return layer.layout.to_maps(found)
+
     def prepare(self) -> None:
         """Trace the network now, rather than at the first `forward`."""
         _ = self._graph
@@ -183,9 +198,7 @@ class Pass:
         recorded; should more be asked for after all, the forward is recorded again.
         """
         if self._is_spent:
-            self._points.clear()
-            del self._recorded_logits
-        _ = self._recorded_logits
+            self._start_again()
         names = [name for name in self._points if name != INPUT or path == INPUT]
         images, targets = zip(*pairs, strict=True)
         if not self._recorded_logits.requires_grad:
@@ -197,6 +210,13 @@ class Pass:
         found = gradients_of(score, points, retain_graph=not self._is_spent)
         for name, gradient in zip(names, found, strict=True):
             self._gradients.update({(name, pair): gradient[pair[0]] for pair in pairs})
+
+    def _start_again(self) -> None:
+        """Records the forward anew, whose graph was given back."""
+        self._points.clear()
+        del self._recorded_logits
+        _ = self._recorded_logits
+        self._is_spent = False
 
     def _per_image(self, bound: Tensor) -> Tensor:
         bound = bound.to(self.images).reshape(*bound.shape[:2], *(1,) * (4 - min(bound.dim(), 2)))

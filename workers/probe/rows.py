@@ -124,6 +124,11 @@ class Probe:
         self._checkpoint(0.0)
         return self._shared.gradients(layer, self._pairs)
 
+    def pulled(self, layer: Layer, cotangents: Tensor) -> Tensor:
+        """(R, C, h, w), the gradient at a layer of each row's logits weighed by cotangents (R, K)."""
+        self._checkpoint(0.0)
+        return self._shared.pulled(layer, self._sources[self.image_of_row].tolist(), cotangents)
+
     def input_gradients(self) -> Tensor:
         """(R, C, H, W), the gradient of each row's logit at its image."""
         self._checkpoint(0.0)
@@ -205,13 +210,9 @@ class Probe:
     @cached_property
     def traced(self) -> TracedRows:
         """The same rows on the traced graph, where rules propagate."""
-        return TracedRows(
-            self._shared,
-            self._sources,
-            list(zip(self.image_of_row.tolist(), self.targets.tolist(), strict=True)),
-            chunk_rows=self._chunk_rows,
-            checkpoint=self._checkpoint,
-        )
+        pairs = list(zip(self.image_of_row.tolist(), self.targets.tolist(), strict=True))
+        most, check = self._chunk_rows, self._checkpoint
+        return TracedRows(self._shared, self._sources, pairs, chunk_rows=most, checkpoint=check)
 
     def generator(self, row: int) -> torch.Generator:
         """A fresh source of noise for a row, on the CPU so that every device sees the same; by seed alone."""
@@ -233,14 +234,10 @@ class Probe:
         return chunks(len(self._sources), count, most=most, pace=pace, checkpoint=check)
 
     def _seen_by(self, rows: Sequence[int], circumstances: Circumstances) -> Probe:
-        return Probe(
-            self._shared,
-            [self._pairs[row][0] for row in rows],
-            [self._pairs[row][1] for row in rows],
-            seeds=[self.seeds[row] for row in rows],
-            chunk_rows=self._chunk_rows,
-            circumstances=circumstances,
-        )
+        pairs, seeds = [self._pairs[row] for row in rows], [self.seeds[row] for row in rows]
+        images, targets = [image for image, _ in pairs], [target for _, target in pairs]
+        most = self._chunk_rows
+        return Probe(self._shared, images, targets, seeds=seeds, chunk_rows=most, circumstances=circumstances)
 
     def _rows_of(self, images: slice) -> Tensor:
         inside: Tensor = (self.image_of_row >= images.start) & (self.image_of_row < images.stop)
