@@ -29,9 +29,11 @@ CHEAPER: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
     "blur-ig": {"nodes": 8, "max_nodes": 8},
     "contextual-decomposition": {"window": 24, "stride": 12},
     "deep-shap": {"samples": 4},
+    "extremal-perturbation": {"areas": (0.05, 0.2), "steps": 16},
     "gradient-shap": {"samples": 10},
     "guided-ig": {"steps": 10},
     "integrated-gradients": {"nodes": 8, "max_nodes": 8},
+    "meaningful-perturbation": {"steps": 24},
     "occlusion": {"window": 24, "stride": 12},
     "smoothgrad": {"samples": 10},
 }

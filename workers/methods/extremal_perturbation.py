@@ -5,22 +5,23 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 
 from jobs.catalogue import Family, Need
-from workers.declare import Method, Params, Relevance
+from jobs.result import PartKind
+from workers.declare import Method, Params, Part, Relevance
+from workers.perturbation.areas import at_area, sorted_targets
 from workers.perturbation.fillings import FILLINGS, Canvas, Filling
 from workers.perturbation.mask_descent import Descended, descend, unit
 from workers.perturbation.sampling import Output
 from workers.perturbation.smooth_masks import SmoothMasks
 from workers.probe import Probe
+from workers.tensors.baselines import blur
 
 EXPONENT = 10.0  # of the power mean that stands for the maximum
 RATE = 0.25  # what a node changes by in the first step
 FORCE = 4.0  # of the area's pull in the end, as a multiple of the score's
-SOFT = 0.2  # share of the area over which the sorted template falls from 1 to 0
-RAMP = 0.1  # width in values of the mask over which a returned mask goes from 0 to 1
 
 Area = Annotated[float, Field(ge=0.005, le=0.9)]
 
@@ -33,17 +34,32 @@ class ExtremalPerturbationParams(Params):
         min_length=1,
         max_length=8,
         description="Shares of the image; each gets a mask of its own, and the map is their mean.",
+        json_schema_extra={"uniqueItems": True},
     )
     variant: Literal["preserve", "delete"] = Field(
         "preserve",
         description="Whether the region must be kept for a high score, or must go for a low one.",
     )
     cells: int = Field(12, ge=2, le=64, description="Nodes of a mask along the shorter side of the image.")
+    smoothing: float = Field(
+        0.09,
+        ge=0,
+        le=0.5,
+        description="Sigma of the Gaussian under which the mean of the masks is shown, as a share of the "
+        "image's shorter side; 0 shows it as it is.",
+    )
     baseline: Filling = Field("blur", description=FILLINGS)
     output: Output = Field("logit", description="Whether the score is the raw output or the probability.")
     steps: int = Field(
         50, ge=2, le=1000, description="Steps of the search: a forward and a backward pass each."
     )
+
+    @field_validator("areas")
+    @classmethod
+    def _distinct(cls, areas: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(areas)) < len(areas):
+            raise ValueError("give each area once")
+        return areas
 
 
 class Regions:
@@ -55,24 +71,20 @@ class Regions:
         self.areas = torch.tensor(params.areas).to(probe.images).repeat(len(probe))
         self._masks = SmoothMasks(probe.images, cells=params.cells, exponent=EXPONENT)
         self.grid = self._masks.grid
-        self._canvas, self._params = Canvas(probe, params.baseline), params
+        self._canvas, self.params = Canvas(probe, params.baseline), params
         self._images, self._targets = probe.image_of_row[self.rows], probe.targets
-        self._templates = torch.stack([_template(area, self._masks.size) for area in params.areas]).to(
-            probe.images
-        )
 
     def shown(self, nodes: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
         """The penalty is |vecsort(m) - r_a|^2 over the pixels of the image (eq. 3), as their mean."""
         painted = self._masks.paint(nodes)
-        sorted_values = painted.flatten(1).sort(dim=1, descending=True, stable=True).values
-        templates = self._templates[masks % len(self._templates)]
-        return self._seen(painted, masks), (sorted_values - templates).square().mean(dim=1)
+        targets = sorted_targets(painted.detach(), self.areas[masks])
+        return self._seen(painted, masks), (painted - targets).square().mean((1, 2))
 
     def objective(self, logits: Tensor, rows: Tensor) -> Tensor:
         """To be small (eq. 2); the logarithm of a probability has its slope but for the size."""
-        scores = logits.log_softmax(dim=1) if self._params.output == "probability" else logits
+        scores = logits.log_softmax(dim=1) if self.params.output == "probability" else logits
         kept = scores[torch.arange(len(rows), device=rows.device), self._targets[rows]]
-        return -kept if self._params.variant == "preserve" else kept
+        return -kept if self.params.variant == "preserve" else kept
 
     def slope(self, objective: Tensor, penalty: Tensor, done: float, /) -> Tensor:
         """The score pulls with size one, the area ever more (eq. 4)."""
@@ -82,15 +94,21 @@ class Regions:
         """(n, H, W): the masks, all but binary, each of exactly its area."""
         return at_area(self._masks.paint(nodes), self.areas)
 
+    def mean(self, regions: Tensor) -> Tensor:
+        """(R, H, W): the mean over the areas, smoothed."""
+        maps = regions.unflatten(0, (-1, self.count)).mean(dim=1)
+        sigma = self.params.smoothing * min(self._masks.size)
+        return blur(maps.unsqueeze(1), sigma).squeeze(1) if sigma > 0 else maps
+
     def scores(self, probe: Probe, regions: Tensor) -> Tensor:
         """(n,): what the rows' targets get where only the regions are shown, or where they are hidden."""
         inputs = self._seen(regions, torch.arange(len(regions), device=regions.device))
         logits = probe.answers(inputs)
-        answers = logits.softmax(dim=1) if self._params.output == "probability" else logits
+        answers = logits.softmax(dim=1) if self.params.output == "probability" else logits
         return answers[torch.arange(len(regions), device=regions.device), self._targets[self.rows]]
 
     def _seen(self, painted: Tensor, masks: Tensor) -> Tensor:
-        kept = painted if self._params.variant == "preserve" else 1 - painted
+        kept = painted if self.params.variant == "preserve" else 1 - painted
         return self._canvas.show(self._images[masks], kept.unsqueeze(1)).squeeze(1)
 
 
@@ -99,8 +117,9 @@ def explain(probe: Probe, params: ExtremalPerturbationParams) -> Relevance:
 
     m_a = argmax_m S_t(m o x + (1 - m) o b) - lambda |vecsort(m) - r_a|^2                     (eq. 2 to 4)
     over masks that are smooth by a max-convolution (section 3.2), of which the power mean of the nodes around
-    a pixel stands here; r_a is 1 on the share a of the sorted pixels and 0 on the rest. The returned masks
-    are shifted and steepened until their mean is a; the map is their mean over the areas.
+    a pixel stands here; r_a is 1 on the share a of the sorted pixels and 0 on the rest. The masks that are
+    found are cut at the level that makes their mean a; the map is their mean over the areas, smoothed as in
+    the paper's pointing game.
     Fong, Patrick, Vedaldi: Understanding deep networks via extremal perturbations and smooth masks, 2019,
     arXiv:1910.08485.
     """
@@ -115,28 +134,6 @@ def explain(probe: Probe, params: ExtremalPerturbationParams) -> Relevance:
     return _relevance(surface, regions, found, scores)
 
 
-def at_area(masks: Tensor, areas: Tensor) -> Tensor:
-    """(n, H, W): masks cut at a level, `RAMP` wide, that makes their means `areas` (n,)."""
-    low, high = masks.amin((1, 2)) - RAMP, masks.amax((1, 2)) + RAMP
-    for _ in range(40):
-        level = (low + high) / 2
-        above = _cut(masks, level).mean((1, 2)) > areas
-        low, high = torch.where(above, level, low), torch.where(above, high, level)
-    return _cut(masks, (low + high) / 2)
-
-
-def _cut(masks: Tensor, levels: Tensor) -> Tensor:
-    return ((masks - levels[:, None, None]) / RAMP + 0.5).clamp(0, 1)
-
-
-def _template(area: float, size: tuple[int, int]) -> Tensor:
-    """(H W,): sorted values of a mask of this area; the fall is a little soft, so that equals may swap."""
-    pixels = size[0] * size[1]
-    width = max(1.0, SOFT * min(area, 1 - area) * pixels)
-    ranks = torch.arange(pixels, dtype=torch.float64) + 0.5
-    return ((area * pixels - ranks) / width + 0.5).clamp(0, 1)
-
-
 def _relevance(surface: Regions, regions: Tensor, found: Descended, scores: Tensor | None) -> Relevance:
     count = surface.count
     measured = regions.mean((1, 2))
@@ -149,11 +146,15 @@ def _relevance(surface: Regions, regions: Tensor, found: Descended, scores: Tens
             for ask, area, value in zip(asked, areas, values, strict=True)
         )
     return Relevance(
-        maps=regions.unflatten(0, (-1, count)).mean(dim=1),
+        maps=surface.mean(regions),
         native_grid=surface.grid,
         samples=found.steps[::count],
         stops=found.stops[::count],
         details=details,
+        parts=tuple(
+            Part(f"mask-{area:g}", PartKind.MAP, regions[place::count])
+            for place, area in enumerate(surface.params.areas)
+        ),
     )
 
 

@@ -98,7 +98,7 @@ def _slopes(
         inputs, penalties = surface.shown(leaf, masks)
     found = probe.slopes(inputs.detach(), surface.rows[masks], surface.objective)
     (objective,) = torch.autograd.grad(inputs, leaf, found.gradients.to(inputs), retain_graph=True)
-    (penalty,) = torch.autograd.grad(penalties.sum(), leaf)
+    (penalty,) = torch.autograd.grad(penalties, leaf, torch.ones_like(penalties))
     return surface.slope(objective, penalty, done), found.values.to(nodes) + penalties.detach()
 
 
