@@ -67,7 +67,7 @@ def descend(
     active = torch.arange(count, device=like.device)
     for step in range(steps):
         part = probe.part(step / (steps + 1), (step + 1) / (steps + 1))
-        slopes, losses[active, step] = _slopes(part, surface, nodes[active], active, step / steps)
+        slopes, losses[active, step] = slopes_at(part, surface, nodes[active], active, step / steps)
         velocity[active] = MOMENTUM * velocity[active] + (1 - MOMENTUM) * slopes
         nodes[active] = (nodes[active] - rate * (1 - step / steps) * velocity[active]).clamp(FLOOR, 1)
         taken[active] += 1
@@ -89,7 +89,7 @@ def unit(slopes: Tensor) -> Tensor:
     return slopes / sizes.clamp_min(torch.finfo(slopes.dtype).tiny)
 
 
-def _slopes(
+def slopes_at(
     probe: Probe, surface: Surface, nodes: Tensor, masks: Tensor, done: float
 ) -> tuple[Tensor, Tensor]:
     """The way up (m, h, w), and the losses (m,)."""
