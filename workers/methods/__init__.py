@@ -24,6 +24,7 @@ from workers.methods import (
     deeplift,
     eigen_cam,
     excitation_backprop,
+    extremal_perturbation,
     fullgrad,
     grad_cam,
     grad_cam_plus_plus,
@@ -37,6 +38,7 @@ from workers.methods import (
     integrated_gradients,
     layer_cam,
     lrp,
+    meaningful_perturbation,
     occlusion,
     prediction_difference,
     representation_erasure,
@@ -104,5 +106,7 @@ METHODS = index_by_name(
         counterfactual.METHOD,
         cem.METHOD,
         counterfactual_region.METHOD,
+        meaningful_perturbation.METHOD,
+        extremal_perturbation.METHOD,
     ]
 )
