@@ -32,7 +32,10 @@ CHEAPER: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
     "gradient-shap": {"samples": 10},
     "guided-ig": {"steps": 10},
     "integrated-gradients": {"nodes": 8, "max_nodes": 8},
+    "kernel-shap": {"segments": 24, "max_samples": 100},
+    "lime": {"segments": 24, "max_samples": 100},
     "occlusion": {"window": 24, "stride": 12},
+    "shapley-sampling": {"segments": 24, "max_samples": 100},
     "smoothgrad": {"samples": 10},
 }
 

@@ -29,9 +29,12 @@ CHEAP: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
     "gradient-shap": {"samples": 6},
     "guided-ig": {"steps": 8},
     "integrated-gradients": {"nodes": 8, "max_nodes": 16},
+    "kernel-shap": {"segments": 12, "max_samples": 96},
+    "lime": {"segments": 12, "max_samples": 96},
     "occlusion": {"window": 16},
     "rise": {"max_samples": 96},
     "score-cam": {"channels": 6},
+    "shapley-sampling": {"segments": 12, "max_samples": 96},
     "smoothgrad": {"samples": 6},
 }
 WITHOUT_ATTENTION = frozenset(SUBJECTS) - {"vision-transformer"}  # or with attention in windows
