@@ -26,6 +26,7 @@ RANDOM_SEED = 5
 
 # What a method runs with here where its defaults would take long; where a map lies needs no finer sum.
 CHEAPER: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
+    "anchors": {"segments": 24, "max_samples": 160, "threshold": 0.8},
     "blur-ig": {"nodes": 8, "max_nodes": 8},
     "contextual-decomposition": {"window": 24, "stride": 12},
     "deep-shap": {"samples": 4},
@@ -37,6 +38,8 @@ CHEAPER: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
     "occlusion": {"window": 24, "stride": 12},
     "shapley-sampling": {"segments": 24, "max_samples": 100},
     "smoothgrad": {"samples": 10},
+    "streak": {"segments": 24, "chosen": 5, "epsilon": 0.75},
+    "xrai": {"nodes": 8, "max_nodes": 8},
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from workers.declare import Method
 from workers.methods import (
     ablation_cam,
+    anchors,
     attention_rollout,
     blur_ig,
     cam,
@@ -40,9 +41,11 @@ from workers.methods import (
     score_cam,
     shapley_sampling,
     smoothgrad,
+    streak,
     transformer_lrp,
     transformer_relevance,
     xgrad_cam,
+    xrai,
 )
 
 
@@ -66,6 +69,7 @@ METHODS = index_by_name(
         gradient_shap.METHOD,
         blur_ig.METHOD,
         guided_ig.METHOD,
+        xrai.METHOD,
         fullgrad.METHOD,
         cam.METHOD,
         grad_cam.METHOD,
@@ -94,5 +98,7 @@ METHODS = index_by_name(
         lime.METHOD,
         kernel_shap.METHOD,
         shapley_sampling.METHOD,
+        streak.METHOD,
+        anchors.METHOD,
     ]
 )
