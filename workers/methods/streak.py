@@ -125,7 +125,7 @@ def stream(search: Search) -> Dialogue[Outcome]:
         copies = {power: copies.get(power, Choice()) for power in powers(best.value, search)}
         known = {tuple(one.segments): one.value for one in copies.values() if one.segments}
         sets = [members for members in known if len(members) < search.most]
-        gains = {(): worth}
+        gains: dict[tuple[int, ...], float] = {(): worth}
         if sets:
             shown = torch.stack(
                 [alone[[1 + one for one in (*members, segment)]].any(dim=0) for members in sets]

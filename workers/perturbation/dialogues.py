@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from workers.perturbation.segment_canvas import SegmentCanvas
 from workers.probe import Probe
@@ -49,17 +50,20 @@ def _answers(
     if not questions:
         return []
     done = min(question.done for question in questions.values())
-    part = probe.part(done, done)
+    part, device = probe.part(done, done), probe.image_of_row.device
     sizes = [len(question.shown) for question in questions.values()]
-    rows = torch.tensor(list(questions), device=probe.image_of_row.device)
-    images = probe.image_of_row[rows].repeat_interleave(torch.tensor(sizes, device=rows.device))
-    most = stage.segments.most
-    shown = torch.zeros(len(images), most, dtype=torch.bool)
-    for some, question in zip(torch.arange(len(images)).split(sizes), questions.values(), strict=True):
-        shown[some, : question.shown.shape[1]] = question.shown
-    shown = shown.to(rows.device).unsqueeze(1)
-    logits = [
-        part.answers(stage.show(images[some], shown[some]).squeeze(1))
-        for some in torch.arange(len(images), device=rows.device).split(AT_ONCE)
+    missing = [stage.segments.most - question.shown.shape[1] for question in questions.values()]
+    padded = [
+        F.pad(question.shown, (0, beside))
+        for question, beside in zip(questions.values(), missing, strict=True)
     ]
-    return list(zip(questions, torch.cat(logits).cpu().split(sizes), strict=True))
+    shown = torch.cat(padded).to(device).unsqueeze(1)
+    rows = torch.tensor(list(questions), device=device)
+    images = probe.image_of_row[rows].repeat_interleave(torch.tensor(sizes, device=device))
+    logits = torch.cat(
+        [
+            part.answers(stage.show(some, masks).squeeze(1))
+            for some, masks in zip(torch.split(images, AT_ONCE), torch.split(shown, AT_ONCE), strict=True)
+        ]
+    )
+    return list(zip(questions, torch.split(logits.cpu(), sizes), strict=True))

@@ -49,12 +49,12 @@ def _oversegmented(image: NDArray[np.float64]) -> Masks:
     The paper's sizes are for images of 224 x 224; here they grow and shrink with the image. What no region
     covers is one more.
     """
-    from skimage.morphology import dilation, disk
+    from skimage.morphology import dilation
     from skimage.segmentation import felzenszwalb
 
     _, height, width = image.shape
     share = height * width / SIDE**2
-    around = disk(round(DILATION * share**0.5))
+    around = _disk(round(DILATION * share**0.5))
     found: dict[bytes, Masks] = {}
     for scale in SCALES:
         least = max(1, round(LEAST * share))
@@ -70,3 +70,9 @@ def _oversegmented(image: NDArray[np.float64]) -> Masks:
     if rest.any():
         found[b"rest"] = rest
     return np.stack(list(found.values()))
+
+
+def _disk(radius: int) -> Masks:
+    steps = np.arange(-radius, radius + 1)
+    inside: Masks = steps[:, None] ** 2 + steps[None, :] ** 2 <= radius**2
+    return inside

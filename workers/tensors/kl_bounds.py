@@ -30,4 +30,4 @@ def upper_bounds(seen: Tensor, counts: Tensor, levels: Tensor) -> Tensor:
 
 def _side(one: Tensor, other: Tensor) -> Tensor:
     """One side's part of a divergence; nothing where it was never seen."""
-    return torch.special.xlogy(one, one) - torch.special.xlogy(one, other)
+    return torch.xlogy(one, one) - torch.xlogy(one, other)
