@@ -34,12 +34,12 @@ Call = Callable[[Tensor, Tensor], Tensor]  # pictures that ask for gradients, ta
 
 def saliency() -> Peer:
     """Its maximum over channels is ours."""
-    return _peer(lambda net, _: _by_target(Saliency(net)), reduce=lambda maps: maps.amax(1))
+    return peer_of(lambda net, _: _by_target(Saliency(net)), reduce=lambda maps: maps.amax(1))
 
 
 def input_x_gradient() -> Peer:
     """Summed over channels."""
-    return _peer(lambda net, _: _by_target(InputXGradient(net)))
+    return peer_of(lambda net, _: _by_target(InputXGradient(net)))
 
 
 def integrated_gradients(nodes: int) -> Peer:
@@ -55,7 +55,7 @@ def integrated_gradients(nodes: int) -> Peer:
             internal_batch_size=CHUNK_ROWS,
         )
 
-    return _peer(make)
+    return peer_of(make)
 
 
 def smooth_grad(samples: int, noise: float) -> Peer:
@@ -75,7 +75,7 @@ def smooth_grad(samples: int, noise: float) -> Peer:
             abs=False,
         )
 
-    return _peer(make, tolerance=None, note="other noise")
+    return peer_of(make, tolerance=None, note="other noise")
 
 
 def gradient_shap(samples: int) -> Peer:
@@ -87,17 +87,17 @@ def gradient_shap(samples: int) -> Peer:
             images, torch.zeros_like(images[:1]), n_samples=samples, stdevs=0.0, target=targets
         )
 
-    return _peer(make, tolerance=None, note="other random points")
+    return peer_of(make, tolerance=None, note="other random points")
 
 
 def deconvnet(*, tolerance: float | None = 1e-3, note: str = "") -> Peer:
     """Of nn.ReLU modules only."""
-    return _peer(lambda net, _: _by_target(Deconvolution(net)), tolerance=tolerance, note=note)
+    return peer_of(lambda net, _: _by_target(Deconvolution(net)), tolerance=tolerance, note=note)
 
 
 def guided_backprop(*, tolerance: float | None = 1e-3, note: str = "") -> Peer:
     """Of nn.ReLU modules only."""
-    return _peer(lambda net, _: _by_target(GuidedBackprop(net)), tolerance=tolerance, note=note)
+    return peer_of(lambda net, _: _by_target(GuidedBackprop(net)), tolerance=tolerance, note=note)
 
 
 def guided_grad_cam(*, tolerance: float | None = 1e-3, note: str = "") -> Peer:
@@ -109,7 +109,7 @@ def guided_grad_cam(*, tolerance: float | None = 1e-3, note: str = "") -> Peer:
             images, target=targets, interpolate_mode="bilinear"
         )
 
-    return _peer(make, tolerance=tolerance, note=note)
+    return peer_of(make, tolerance=tolerance, note=note)
 
 
 def grad_cam() -> Peer:
@@ -124,7 +124,7 @@ def grad_cam() -> Peer:
 
         return call
 
-    return _peer(make)
+    return peer_of(make)
 
 
 def deep_lift(*, note: str) -> Peer:
@@ -134,7 +134,7 @@ def deep_lift(*, note: str) -> Peer:
         explainer = DeepLift(network)
         return lambda images, targets: explainer.attribute(images, torch.zeros_like(images), target=targets)
 
-    return _peer(make, tolerance=None, note=note)
+    return peer_of(make, tolerance=None, note=note)
 
 
 def deep_shap(references: int, noise: float) -> Peer:
@@ -149,7 +149,7 @@ def deep_shap(references: int, noise: float) -> Peer:
         against = against.to(subject.images.device)
         return lambda images, targets: explainer.attribute(images, against, target=targets)
 
-    return _peer(make, tolerance=None, note="other references")
+    return peer_of(make, tolerance=None, note="other references")
 
 
 def occlusion(window: int, stride: int) -> Peer:
@@ -171,14 +171,19 @@ def occlusion(window: int, stride: int) -> Peer:
 
         return call
 
-    return _peer(make, reduce=lambda maps: maps[:, 0])
+    return peer_of(make, reduce=first_channel)
+
+
+def first_channel(maps: Tensor) -> Tensor:
+    """Of the channels, which are all the same."""
+    return maps[:, 0]
 
 
 def _sum(maps: Tensor) -> Tensor:
     return maps.sum(1)
 
 
-def _peer(
+def peer_of(
     make: Callable[[nn.Module, Subject], Call],
     *,
     reduce: Callable[[Tensor], Tensor] = _sum,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.methods import captum_segments
 from benchmarks.methods import captum_side as captum
 from benchmarks.methods import grad_cam_side as grad_cam
 from benchmarks.methods import zennit_side as zennit
@@ -16,6 +17,10 @@ SAMPLES = 8
 NOISE = 0.01
 WINDOW = {"window": 64, "stride": 40}
 REFERENCES = 4
+SEGMENTS = 16
+COALITIONS = 64
+ORDERS = 6
+KERNEL_WIDTH = 0.25
 FINE = {"resnet18": "layer1", "mobilenet_v2": "features.3"}  # with a grid of 56 x 56
 POOLS = "where windows of a max-pool overlap it shares out otherwise"
 RELU6 = "it lets ReLU6 pass as a plain gradient"
@@ -100,4 +105,32 @@ def _backward_rules(network: str) -> list[Contest]:
 
 
 def _perturbations() -> list[Contest]:
-    return [Contest("occlusion", (captum.occlusion(**WINDOW),), WINDOW)]
+    cut = {"segmentation": "grid", "segments": SEGMENTS, "baseline": "zero"}
+    drawn, ordered = (
+        {**cut, "max_samples": COALITIONS + 2},
+        {**cut, "max_samples": ORDERS * (SEGMENTS - 1) + 2},
+    )
+    return [
+        Contest("occlusion", (captum.occlusion(**WINDOW),), WINDOW),
+        Contest(
+            "lime",
+            (captum_segments.lime(SEGMENTS, COALITIONS, KERNEL_WIDTH),),
+            {**cut, "max_samples": COALITIONS, "kernel_width": KERNEL_WIDTH, "output": "logit"},
+            goal=0.7,
+            pictures=2,
+        ),
+        Contest(
+            "kernel-shap",
+            (captum_segments.kernel_shap(SEGMENTS, COALITIONS + 2),),
+            drawn,
+            goal=0.7,
+            pictures=2,
+        ),
+        Contest(
+            "shapley-sampling",
+            (captum_segments.shapley_sampling(SEGMENTS, ORDERS),),
+            ordered,
+            goal=0.7,
+            pictures=2,
+        ),
+    ]

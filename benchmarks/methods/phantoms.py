@@ -29,6 +29,7 @@ RANDOM_SEED = 5
 
 # What a method runs with here where its defaults would take long; where a map lies needs no finer sum.
 CHEAPER: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
+    "anchors": {"segments": 24, "max_samples": 160, "threshold": 0.8},
     "blur-ig": {"nodes": 8, "max_nodes": 8},
     "cem": {"steps": 15, "rounds": 2},
     "contextual-decomposition": {"window": 24, "stride": 12},
@@ -40,12 +41,17 @@ CHEAPER: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
     "guided-ig": {"steps": 10},
     "hsic": {"samples": 300},
     "integrated-gradients": {"nodes": 8, "max_nodes": 8},
+    "kernel-shap": {"segments": 24, "max_samples": 100},
+    "lime": {"segments": 24, "max_samples": 100},
     "meaningful-perturbation": {"steps": 24},
     "occlusion": {"window": 24, "stride": 12},
-    "rise": {"max_samples": 400},
     "prediction-difference": {"samples": 2, "stride": 10},
+    "rise": {"max_samples": 400},
+    "shapley-sampling": {"segments": 24, "max_samples": 100},
     "smoothgrad": {"samples": 10},
     "sobol": {"max_samples": 510},
+    "streak": {"segments": 24, "chosen": 5, "epsilon": 0.75},
+    "xrai": {"nodes": 8, "max_nodes": 8},
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from workers.declare import Method
 from workers.methods import (
     ablation_cam,
+    anchors,
     attention_rollout,
     blur_ig,
     cam,
@@ -36,7 +37,9 @@ from workers.methods import (
     hsic,
     input_x_gradient,
     integrated_gradients,
+    kernel_shap,
     layer_cam,
+    lime,
     lrp,
     meaningful_perturbation,
     occlusion,
@@ -45,11 +48,14 @@ from workers.methods import (
     rise,
     saliency,
     score_cam,
+    shapley_sampling,
     smoothgrad,
     sobol,
+    streak,
     transformer_lrp,
     transformer_relevance,
     xgrad_cam,
+    xrai,
 )
 
 
@@ -73,6 +79,7 @@ METHODS = index_by_name(
         gradient_shap.METHOD,
         blur_ig.METHOD,
         guided_ig.METHOD,
+        xrai.METHOD,
         fullgrad.METHOD,
         cam.METHOD,
         grad_cam.METHOD,
@@ -108,5 +115,10 @@ METHODS = index_by_name(
         counterfactual_region.METHOD,
         meaningful_perturbation.METHOD,
         extremal_perturbation.METHOD,
+        lime.METHOD,
+        kernel_shap.METHOD,
+        shapley_sampling.METHOD,
+        streak.METHOD,
+        anchors.METHOD,
     ]
 )

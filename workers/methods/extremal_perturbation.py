@@ -14,9 +14,8 @@ from workers.declare import Method, Params, Part, Relevance
 from workers.perturbation.areas import at_area, sorted_targets
 from workers.perturbation.fillings import FILLINGS, Canvas, Filling
 from workers.perturbation.mask_descent import Descended, descend, unit
-from workers.perturbation.sampling import Output
 from workers.perturbation.smooth_masks import SmoothMasks
-from workers.probe import Probe
+from workers.probe import Output, Probe
 from workers.tensors.baselines import blur
 
 EXPONENT = 10.0  # of the power mean that stands for the maximum
@@ -96,7 +95,7 @@ class Regions:
 
     def mean(self, regions: Tensor) -> Tensor:
         """(R, H, W): the mean over the areas, smoothed."""
-        maps = regions.unflatten(0, (-1, self.count)).mean(dim=1)
+        maps = regions.view(-1, self.count, *regions.shape[1:]).mean(dim=1)
         sigma = self.params.smoothing * min(self._masks.size)
         return blur(maps.unsqueeze(1), sigma).squeeze(1) if sigma > 0 else maps
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pydantic import Field
-from torch import Tensor
 
 from jobs.catalogue import Family, Need
 from workers.declare import Method, Relevance
-from workers.probe import PathGradients, Probe
-from workers.probe.paths import PathParams, collect, refine, rises
-from workers.tensors.baselines import BASELINES, Baseline, make_baselines
-from workers.tensors.quadrature import gauss_legendre
+from workers.probe import Probe
+from workers.probe.paths import PathParams
+from workers.probe.straight import straight
+from workers.tensors.baselines import BASELINES, Baseline
 
 
 class IntegratedGradientsParams(PathParams):
@@ -27,25 +26,7 @@ def explain(probe: Probe, params: IntegratedGradientsParams) -> Relevance:
     The integral is Gauss-Legendre; rows whose gap is above `tolerance` get twice the nodes.
     Sundararajan, Taly, Yan: Axiomatic Attribution for Deep Networks, 2017, arXiv:1703.01365.
     """
-    promised = rises(probe, make_baselines(probe, params.baseline))  # proposition 1
-    return refine(probe, params, lambda some, nodes: _walk(some, params.baseline, nodes), promised)
-
-
-def _walk(probe: Probe, baseline: Baseline, nodes: int) -> Tensor:
-    """(R, H, W), by one rule with `nodes` points."""
-    baselines = make_baselines(probe, baseline)
-    positions, weights = gauss_legendre(nodes, like=baselines)
-    way = probe.images - baselines
-
-    def points(images: slice, steps: Tensor) -> Tensor:
-        at = positions[steps].view(1, -1, 1, 1, 1)
-        return baselines[images].unsqueeze(1) + at * way[images].unsqueeze(1)
-
-    def term(part: PathGradients) -> Tensor:
-        return part.values * weights[part.steps].view(1, -1, 1, 1, 1)
-
-    integral = collect(probe, points, nodes, term)
-    return (way[probe.image_of_row] * integral).sum(dim=1)  # eq. 1
+    return straight(probe, params, params.baseline)
 
 
 METHOD = Method(

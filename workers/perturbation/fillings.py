@@ -24,11 +24,14 @@ GREY_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R BT.601, as an image becomes grey
 
 
 class Canvas:
-    """The images of a probe, and what stands where a mask hides them."""
+    """The images of a probe, and what stands where a mask hides them: a filling, or pixels (S, C, H, W)."""
 
-    def __init__(self, probe: Probe, filling: Filling) -> None:
+    def __init__(self, probe: Probe, filling: Filling | Tensor) -> None:
         self._images = probe.images
-        self.filling = None if filling == "inpainted" else make_filling(probe, filling)
+        if isinstance(filling, Tensor):
+            self.filling: Tensor | None = filling
+        else:
+            self.filling = None if filling == "inpainted" else make_filling(probe, filling)
 
     def show(self, images: slice | Tensor, masks: Tensor) -> Tensor:
         """(n, s, C, H, W): images seen through masks (n or 1, s, H, W), where 1 shows and 0 hides."""

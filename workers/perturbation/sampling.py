@@ -90,16 +90,20 @@ def sample(
     describe: Describe,
     *,
     output: Output,
+    rows: Tensor | None = None,
 ) -> Relevance:
     """What `describe` makes of the estimate when every row has stopped; drafts of it are published between.
 
     A row stops by what it has itself seen, at the end of a round, so it does not depend on other rows; those
-    that go on share the forwards.
+    that go on share the forwards. Where only some `rows` (r,) need samples, the others have converged.
     """
     ends = None if params.max_seconds is None else time.monotonic() + params.max_seconds
-    active = torch.arange(len(probe), device=probe.image_of_row.device)
-    used = torch.zeros_like(active)
-    stops: list[Stop | None] = [None] * len(probe)
+    everyone = torch.arange(len(probe), device=probe.image_of_row.device)
+    active = everyone if rows is None else rows
+    used = torch.zeros_like(everyone)
+    stops: list[Stop | None] = [Stop.CONVERGED] * len(probe)
+    for row in active.tolist():
+        stops[row] = None
     while len(active):
         images, places = _distinct(probe.image_of_row[active])
         spent = torch.zeros_like(images).scatter_(0, places, used[active])

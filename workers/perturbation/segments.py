@@ -45,7 +45,7 @@ class Segments:
     @classmethod
     def of(cls, probe: Probe, params: SegmentParams) -> Segments:
         """Those of the probe's images; an image that was cut before is not cut again."""
-        scaled = (probe.images - probe.black) / (probe.white - probe.black)
+        scaled = ((probe.images - probe.black) / (probe.white - probe.black)).nan_to_num()
         cut = [_cut(image, params) for image in scaled.clamp(0, 1).cpu().double().numpy()]
         labels = torch.from_numpy(np.stack(cut)).to(probe.images.device)
         return cls(labels, tuple(int(one.max()) + 1 for one in cut))
@@ -64,6 +64,14 @@ class Segments:
     def paint(self, values: Tensor, image_of_row: Tensor) -> Tensor:
         """(R, P) -> (R, H, W): each segment with its value."""
         return self.masks(image_of_row, values.unsqueeze(1)).squeeze(1)
+
+    def means(self, images: Tensor) -> Tensor:
+        """(S, C, H, W): each segment in the mean colour that it has in images (S, C, H, W)."""
+        places = self.labels.flatten(1).unsqueeze(1).expand(-1, images.shape[1], -1)
+        sums = images.new_zeros(*images.shape[:2], self.most)
+        sizes = torch.zeros_like(sums).scatter_add_(2, places, torch.ones_like(images).flatten(2))
+        sums = sums.scatter_add_(2, places, images.flatten(2)) / sizes.clamp_min(1)
+        return sums.gather(2, places).view_as(images)
 
 
 _kept: OrderedDict[tuple[bytes, SegmentParams], Labels] = OrderedDict()

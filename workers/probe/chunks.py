@@ -45,7 +45,7 @@ def chunks(
 ) -> Iterator[tuple[slice, slice]]:
     """Blocks of images and steps with at most `most` inputs, `count` steps an image, steps running faster."""
     first, done, total = 0, 0, images * count
-    while first < images:
+    while first < images and count:
         block = slice(first, min(first + max(1, pace.rows(most) // count), images))
         start = 0
         while start < count:

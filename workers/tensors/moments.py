@@ -32,6 +32,11 @@ class Moments:
         """(R, ...)."""
         return self._means.clone()
 
+    def standard_errors(self) -> Tensor:
+        """(R, ...): of the means; infinite where there are fewer than two samples."""
+        infinite = torch.full_like(self._means, torch.inf)
+        return torch.where(self._counts > 1, (self.variances() / self._counts).sqrt(), infinite)
+
     def variances(self) -> Tensor:
         """(R, ...), unbiased: divided by one less than the samples."""
         return self._deviations / (self._counts - 1)

@@ -24,6 +24,7 @@ from workers.tasks import recording_for
 
 # Parameters that make a method cheap here; the others run with their defaults.
 CHEAP: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
+    "anchors": {"segments": 6, "max_samples": 128, "beam": 1},
     "contextual-decomposition": {"window": 16},
     "cem": {"steps": 8, "rounds": 3},
     "counterfactual": {"steps": 8, "rounds": 3},
@@ -36,12 +37,17 @@ CHEAP: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
     "extremal-perturbation": {"areas": [0.1, 0.3], "cells": 6, "steps": 5},
     "integrated-gradients": {"nodes": 8, "max_nodes": 16},
     "meaningful-perturbation": {"cells": 6, "steps": 5},
+    "kernel-shap": {"segments": 12, "max_samples": 96},
+    "lime": {"segments": 12, "max_samples": 96},
     "occlusion": {"window": 16},
     "prediction-difference": {"source": "image", "window": 8, "stride": 8, "margin": 1, "samples": 2},
     "rise": {"max_samples": 96},
     "score-cam": {"channels": 6},
+    "shapley-sampling": {"segments": 12, "max_samples": 96},
     "smoothgrad": {"samples": 6},
     "sobol": {"cells": 3, "max_samples": 66},
+    "streak": {"segments": 8, "chosen": 3},
+    "xrai": {"nodes": 8, "max_nodes": 16},
 }
 WITHOUT_ATTENTION = frozenset(SUBJECTS) - {"vision-transformer"}  # or with attention in windows
 # Networks that a method refuses with a reason; if it no longer does, its line must go.
@@ -64,6 +70,7 @@ LIKENESS: Mapping[str, float] = {
     "cem": 0.9,  # rounding switches units on or off on its way
     "counterfactual": 0.9,
     "guided-ig": 0.9,  # rounding changes the order of the pixels on its way
+    "xrai": 0.5,  # rounding changes regions, and in noise nearly all of them
 }
 # To what share of its largest value a map is the same in other company, where 1e-5 is finer than scores are.
 FINENESS: Mapping[str, float] = {
