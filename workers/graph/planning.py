@@ -17,7 +17,7 @@ MOST = 0.8  # of a call's output: a region that takes up more is pasted, and the
 # Measured in multiply-adds of a convolution on a CPU:
 VALUE = 32.0  # to write a value of an output
 MOVE = 32.0  # to cut or paste one
-CALL = 2e6  # to prepare a call on patches
+CALL = 6e6  # to prepare a call on patches
 
 
 @dataclass(frozen=True)
