@@ -19,6 +19,7 @@ from rich.progress import track
 import workers
 from app.rendering import Style, overlay
 from examples.contact_sheet import CELL, PAPER, Row, contact_sheet
+from jobs.catalogue import Need
 from jobs.errors import NotExplainable
 from jobs.result import Box
 from workers.methods import METHODS
@@ -29,6 +30,7 @@ from workers.phantom.scenes import LABELS, Scene, draw, matching_plate
 OUTPUT = Path(__file__).parents[1] / "docs" / "images" / "methods"
 MODELS = ("phantom-resnet", "phantom-vgg", "phantom-vit", "phantom-shortcut")
 SEED, FINDING = 11, "nodule"
+OTHER_SEED, OTHER_FINDING = 12, "calcification-cluster"  # what a method compares with that needs an image
 MAX_BYTES = 30_000
 PALETTES = ((48, 64), (32, 48), (24, 32), (18, 24), (14, 16))  # greys and colours: the first that is small
 GREYISH = 10  # levels between the channels of what counts as grey
@@ -66,10 +68,19 @@ def _sheet(method: str, models: list[Model], scene: Scene) -> Image.Image:
 def _map(method: str, model: Model, scene: Scene) -> NDArray[np.float32] | None:
     """(96, 96), of the true class."""
     images = normalise(torch.from_numpy(scene.image)[None])
+    other = None
+    if Need.REFERENCE in METHODS[method].needs:
+        other = normalise(torch.from_numpy(draw(OTHER_SEED, finding=OTHER_FINDING).image)[None])
     black, white = float(model.intake.black.flatten()[0]), float(model.intake.white.flatten()[0])
     try:
         maps = workers.explain(
-            model.network, images, scene.label, method, value_range=(black, white), patches=model.patches
+            model.network,
+            images,
+            scene.label,
+            method,
+            value_range=(black, white),
+            patches=model.patches,
+            reference=other,
         )
     except NotExplainable:
         return None

@@ -10,9 +10,8 @@ from jobs.catalogue import Family, Need
 from workers.declare import Method, Params, Relevance
 from workers.perturbation.fillings import FILLINGS, Canvas, Filling
 from workers.perturbation.mask_descent import Descended, descend, unit
-from workers.perturbation.sampling import Output
 from workers.perturbation.smooth_masks import SmoothMasks
-from workers.probe import Probe
+from workers.probe import Output, Probe
 
 RATE = 0.25  # what a node changes by in the first step
 
