@@ -30,7 +30,7 @@ from workers.phantom.scenes import LABELS, Scene, draw, matching_plate
 OUTPUT = Path(__file__).parents[1] / "docs" / "images" / "methods"
 MODELS = ("phantom-resnet", "phantom-vgg", "phantom-vit", "phantom-shortcut")
 SEED, FINDING = 11, "nodule"
-OTHER_SEED, OTHER_FINDING = 12, "calcification-cluster"  # what a method compares with that needs an image
+OTHER_SEED, OTHER_FINDING = 12, "calcifications"  # what a method compares with that needs an image
 MAX_BYTES = 30_000
 PALETTES = ((48, 64), (32, 48), (24, 32), (18, 24), (14, 16))  # greys and colours: the first that is small
 GREYISH = 10  # levels between the channels of what counts as grey
