@@ -35,8 +35,7 @@ class Room:
 
     def some(self, rows: Tensor) -> Room:
         """That of some rows (r,)."""
-        arrays = (one[rows] for one in (self.starts, self.units, self.low, self.high))
-        return Room(*arrays, self.sigma)
+        return Room(self.starts[rows], self.units[rows], self.low[rows], self.high[rows], self.sigma)
 
     def images(self, moves: Tensor) -> Tensor:
         """(R, C, H, W), the starts moved, in the model's units."""

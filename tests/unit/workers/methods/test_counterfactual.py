@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,8 +20,8 @@ from workers.models.repository import Repository
 from workers.phantom.scenes import LABELS, draw
 from workers.probe import Circumstances
 
-PLAIN = {"sparsity": 0, "smoothness": 0}
-QUICK = {"steps": 12, "rounds": 2}
+PLAIN: dict[str, Any] = {"sparsity": 0, "smoothness": 0}
+QUICK: dict[str, Any] = {"steps": 12, "rounds": 2}  # Any: parameters of methods
 
 
 def linear() -> Linear:
@@ -53,8 +55,8 @@ def test_on_a_linear_model_it_is_the_way_to_the_hyperplane() -> None:
 
 
 @pytest.mark.parametrize("make", [vgg, vision_transformer])
-def test_the_network_says_another_class_of_the_changed_image(make: object) -> None:
-    network, images = seeded(make), pictures(3, 3, 32, 32)  # type: ignore[arg-type]
+def test_the_network_says_another_class_of_the_changed_image(make: Callable[[], nn.Module]) -> None:
+    network, images = seeded(make), pictures(3, 3, 32, 32)
     now = says(network, images)
 
     found = explained(network, images, now, "counterfactual", **QUICK)
@@ -130,7 +132,9 @@ def test_when_time_is_up_it_ends_with_the_best_so_far() -> None:
 
 
 def test_a_draft_is_shown_after_each_round() -> None:
-    network, images, drafts, shares = vision_transformer(), pictures(1, 3, 32, 32), [], []
+    network, images = vision_transformer(), pictures(1, 3, 32, 32)
+    drafts: list[Relevance] = []
+    shares: list[float] = []
     around = Circumstances(checkpoint=shares.append, publish=lambda draft: drafts.append(draft()))
 
     explained(
