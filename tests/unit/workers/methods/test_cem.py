@@ -23,7 +23,7 @@ def two_classes() -> Linear:
     weights = pictures(2, 90).double().sort(dim=0).values
     network.head = nn.Linear(90, 2).double().eval()
     network.head.weight.data = weights * torch.tensor([[-1.0], [1.0]])
-    network.head.bias.data = torch.tensor([60.0, 0.0]).double()
+    network.head.bias.data = torch.tensor([30.0, 0.0]).double()
     return network
 
 
