@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,17 +13,18 @@ from tests.unit.workers.methods.changed import explained, part, pictures, says
 from tests.unit.workers.networks import Linear, seeded, vgg, vision_transformer
 
 PLAIN: dict[str, Any] = {"sparsity": 0, "smoothness": 0, "baseline": "black"}
-QUICK: dict[str, Any] = {"steps": 15, "rounds": 3}  # Any: parameters of the method
+QUICK: dict[str, Any] = {"steps": 15, "rounds": 3}  # Any: parameters of methods
 
 
-def two_classes() -> nn.Module:
-    """One hyperplane, and the less of anything the more it is class 0."""
-    torch.manual_seed(1)
-    head = nn.Linear(90, 2)
-    head.weight.data.copy_(torch.rand(2, 90).sort(dim=0).values)
-    head.weight.data[0] *= -1
-    head.bias.data.copy_(torch.tensor([60.0, 0.0]))
-    return nn.Sequential(nn.Flatten(), head).double().eval()
+def two_classes() -> Linear:
+    """One hyperplane, and the less of class 0 the brighter anything is."""
+    network = seeded(lambda: Linear(3, 6, 5)).double()
+    assert isinstance(network, Linear)
+    weights = pictures(2, 90).double().sort(dim=0).values
+    network.head = nn.Linear(90, 2).double().eval()
+    network.head.weight.data = weights * torch.tensor([[-1.0], [1.0]])
+    network.head.bias.data = torch.tensor([30.0, 0.0]).double()
+    return network
 
 
 def test_on_a_linear_model_the_negative_is_the_way_to_the_hyperplane() -> None:
@@ -31,7 +33,7 @@ def test_on_a_linear_model_the_negative_is_the_way_to_the_hyperplane() -> None:
 
     found = explained(network, images, [0, 0], "cem", kind="pertinent-negative", rounds=8, steps=60, **PLAIN)
 
-    weight = next(network.parameters()).detach()
+    weight = network.head.weight.detach()
     normal = weight[1] - weight[0]
     with torch.no_grad():
         logits = network(images)
@@ -45,8 +47,10 @@ def test_on_a_linear_model_the_negative_is_the_way_to_the_hyperplane() -> None:
 
 @pytest.mark.parametrize("baseline", ["black", "blur"])
 @pytest.mark.parametrize("make", [vgg, vision_transformer])
-def test_the_negative_only_adds_and_another_class_is_said(make: object, baseline: str) -> None:
-    network, images = seeded(make), pictures(3, 3, 32, 32)  # type: ignore[arg-type]
+def test_the_negative_only_adds_and_another_class_is_said(
+    make: Callable[[], nn.Module], baseline: str
+) -> None:
+    network, images = seeded(make), pictures(3, 3, 32, 32)
     now = says(network, images)
 
     found = explained(network, images, now, "cem", kind="pertinent-negative", baseline=baseline, **QUICK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from workers.phantom.scenes import LABELS, draw
 from workers.probe import Circumstances
 
 PLAIN: dict[str, Any] = {"sparsity": 0, "smoothness": 0}
-QUICK: dict[str, Any] = {"steps": 12, "rounds": 2}  # Any: parameters of the method
+QUICK: dict[str, Any] = {"steps": 12, "rounds": 2}  # Any: parameters of methods
 
 
 def linear() -> Linear:
@@ -54,8 +55,8 @@ def test_on_a_linear_model_it_is_the_way_to_the_hyperplane() -> None:
 
 
 @pytest.mark.parametrize("make", [vgg, vision_transformer])
-def test_the_network_says_another_class_of_the_changed_image(make: object) -> None:
-    network, images = seeded(make), pictures(3, 3, 32, 32)  # type: ignore[arg-type]
+def test_the_network_says_another_class_of_the_changed_image(make: Callable[[], nn.Module]) -> None:
+    network, images = seeded(make), pictures(3, 3, 32, 32)
     now = says(network, images)
 
     found = explained(network, images, now, "counterfactual", **QUICK)
