@@ -96,7 +96,7 @@ class Regions:
 
     def mean(self, regions: Tensor) -> Tensor:
         """(R, H, W): the mean over the areas, smoothed."""
-        maps = regions.unflatten(0, (-1, self.count)).mean(dim=1)
+        maps = regions.view(-1, self.count, *self._masks.size).mean(dim=1)
         sigma = self.params.smoothing * min(self._masks.size)
         return blur(maps.unsqueeze(1), sigma).squeeze(1) if sigma > 0 else maps
 

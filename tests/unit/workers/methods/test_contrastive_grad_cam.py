@@ -101,7 +101,7 @@ def test_a_class_that_is_nearly_certain_can_be_held_against() -> None:
     network, images = seeded(Pooled), torch.rand(1, 3, 16, 24)
     nn.init.constant_(network.head.bias, 0.0)  # type: ignore[union-attr,arg-type]
     with torch.no_grad():
-        network.head.bias[4] = 60.0  # type: ignore[index,union-attr,operator]
+        network.head.bias[4] = 60.0  # type: ignore[union-attr,operator]
 
     maps = workers.explain(network, images, [1], "contrastive-grad-cam", against=4, relu=False)
 

@@ -66,7 +66,8 @@ def test_what_is_found_keeps_the_score_higher_than_what_deletes_it() -> None:
         blurred = Probe(Pass(network, images), range(3), TARGETS)
         filling = make_filling(blurred, "blur")
         with torch.no_grad():
-            return network(filling.lerp(images, masks.unsqueeze(1)))[torch.arange(3), TARGETS]
+            answers: torch.Tensor = network(filling.lerp(images, masks.unsqueeze(1)))
+        return answers[torch.arange(3), TARGETS]
 
     assert (score(kept[1].values) > score(middle)).all()
     assert (score(1 - deleted[1].values) < score(1 - middle)).all()
