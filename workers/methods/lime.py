@@ -11,15 +11,14 @@ from torch import Tensor
 from jobs.catalogue import Family, Need
 from jobs.result import Stop
 from workers.declare import Method, Relevance
-from workers.perturbation.coalitions import Coalitions, of_any_size
+from workers.perturbation.coalitions import CoalitionParams, Coalitions, of_any_size
 from workers.perturbation.least_squares import LeastSquares, fit_quality, ridge
-from workers.perturbation.sampling import Output, SamplingParams, sample
+from workers.perturbation.sampling import Output, sample
 from workers.perturbation.segment_canvas import SEGMENT_FILLINGS, SegmentCanvas, SegmentFilling
-from workers.perturbation.segments import SegmentParams
 from workers.probe import Probe
 
 
-class LimeParams(SegmentParams, SamplingParams):
+class LimeParams(CoalitionParams):
     """The segments, what counts as near, and how much the linear model is held back."""
 
     kernel_width: float = Field(
