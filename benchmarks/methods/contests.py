@@ -18,7 +18,7 @@ NOISE = 0.01
 WINDOW = {"window": 64, "stride": 40}
 REFERENCES = 4
 SEGMENTS = 16
-COALITIONS = 64
+COALITIONS = 66  # the two ends among them where they are known
 ORDERS = 6
 KERNEL_WIDTH = 0.25
 FINE = {"resnet18": "layer1", "mobilenet_v2": "features.3"}  # with a grid of 56 x 56
@@ -107,7 +107,7 @@ def _backward_rules(network: str) -> list[Contest]:
 def _perturbations() -> list[Contest]:
     cut = {"segmentation": "grid", "segments": SEGMENTS, "baseline": "zero"}
     drawn, ordered = (
-        {**cut, "max_samples": COALITIONS + 2},
+        {**cut, "max_samples": COALITIONS},
         {**cut, "max_samples": ORDERS * (SEGMENTS - 1) + 2},
     )
     return [
@@ -115,13 +115,13 @@ def _perturbations() -> list[Contest]:
         Contest(
             "lime",
             (captum_segments.lime(SEGMENTS, COALITIONS, KERNEL_WIDTH),),
-            {**cut, "max_samples": COALITIONS, "kernel_width": KERNEL_WIDTH, "output": "logit"},
+            {**drawn, "kernel_width": KERNEL_WIDTH, "output": "logit"},
             goal=0.7,
             pictures=2,
         ),
         Contest(
             "kernel-shap",
-            (captum_segments.kernel_shap(SEGMENTS, COALITIONS + 2),),
+            (captum_segments.kernel_shap(SEGMENTS, COALITIONS),),
             drawn,
             goal=0.7,
             pictures=2,

@@ -63,18 +63,8 @@ def explain(probe: Probe, params: AnchorsParams) -> Relevance:
     Ribeiro, Singh, Guestrin: Anchors, 2018, AAAI.
     """
     stage = SegmentCanvas.of(probe, params, params.baseline)
-    ends = math.inf if params.max_seconds is None else time.monotonic() + params.max_seconds
     counts = stage.counts_of(probe.image_of_row).tolist()
-    trials = [
-        RuleTrials(
-            count,
-            int(probe.targets[row]),
-            probe.generator(row),
-            most=params.max_samples,
-            is_late=lambda: probe.is_late() or time.monotonic() >= ends,
-        )
-        for row, count in enumerate(counts)
-    ]
+    trials = _trials(probe, params, counts)
     found = converse(probe, stage, [search(one, params) for one in trials])
     values = torch.zeros(len(probe), stage.segments.most)
     for row, anchor in enumerate(found):
@@ -87,6 +77,20 @@ def explain(probe: Probe, params: AnchorsParams) -> Relevance:
         not_found=torch.tensor([not anchor.holds for anchor in found]),
         details=tuple(_words(anchor, count) for anchor, count in zip(found, counts, strict=True)),
     )
+
+
+def _trials(probe: Probe, params: AnchorsParams, counts: list[int]) -> list[RuleTrials]:
+    ends = math.inf if params.max_seconds is None else time.monotonic() + params.max_seconds
+    return [
+        RuleTrials(
+            count,
+            int(probe.targets[row]),
+            probe.generator(row),
+            most=params.max_samples,
+            is_late=lambda: probe.is_late() or time.monotonic() >= ends,
+        )
+        for row, count in enumerate(counts)
+    ]
 
 
 def search(trials: RuleTrials, params: AnchorsParams) -> Dialogue[Anchor]:

@@ -11,15 +11,14 @@ from torch import Tensor
 from jobs.catalogue import Family, Need
 from jobs.result import Stop
 from workers.declare import Method, Relevance
-from workers.perturbation.coalitions import Coalitions, of_any_size
+from workers.perturbation.coalitions import CoalitionParams, Coalitions, of_any_size
 from workers.perturbation.least_squares import LeastSquares, fit_quality, ridge
-from workers.perturbation.sampling import SamplingParams, sample
+from workers.perturbation.sampling import sample
 from workers.perturbation.segment_canvas import SEGMENT_FILLINGS, SegmentCanvas, SegmentFilling
-from workers.perturbation.segments import SegmentParams
 from workers.probe import Output, Probe
 
 
-class LimeParams(SegmentParams, SamplingParams):
+class LimeParams(CoalitionParams):
     """The segments, what counts as near, and how much the linear model is held back."""
 
     kernel_width: float = Field(
@@ -67,15 +66,7 @@ def explain(probe: Probe, params: LimeParams) -> Relevance:
             samples=samples,
             stops=stops,
             standard_errors=stage.paint(fit.standard_errors(), probe.image_of_row),
-            details=tuple(
-                {"segments": segments, "intercept": intercept, "r_squared": share}
-                for segments, intercept, share in zip(
-                    stage.counts_of(probe.image_of_row).tolist(),
-                    (intercepts + whole.cpu()).tolist(),
-                    [share if math.isfinite(share) else None for share in fits.tolist()],
-                    strict=True,
-                )
-            ),
+            details=_details(stage.counts_of(probe.image_of_row), intercepts + whole.cpu(), fits),
         )
 
     return sample(probe, params, Coalitions(probe, stage, of_any_size), fit, describe, output=params.output)
@@ -85,6 +76,15 @@ def nearness(shown: Tensor, segments: Tensor, width: float) -> Tensor:
     """The weight of samples in which so many of the `segments` are `shown`."""
     distances = 1 - (shown / segments).sqrt()
     return torch.exp(-distances.square() / (2 * width**2))
+
+
+def _details(counts: Tensor, intercepts: Tensor, fits: Tensor) -> tuple[dict[str, float | None], ...]:
+    """A score that never changes has no R squared."""
+    each = zip(counts.tolist(), intercepts.tolist(), fits.tolist(), strict=True)
+    return tuple(
+        {"segments": count, "intercept": start, "r_squared": share if math.isfinite(share) else None}
+        for count, start, share in each
+    )
 
 
 METHOD = Method(

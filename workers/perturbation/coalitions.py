@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from pydantic import model_validator
 from torch import Tensor
 
-from workers.perturbation.sampling import Draw
+from workers.perturbation.sampling import Draw, SamplingParams
 from workers.perturbation.segment_canvas import SegmentCanvas
+from workers.perturbation.segments import SegmentParams
 from workers.probe import Probe
 
 ROUND = 80  # samples of a round; even, for they come in pairs
@@ -16,6 +18,16 @@ ROUND = 80  # samples of a round; even, for they come in pairs
 DrawCoalitions = Callable[
     [torch.Generator, int, int], Tensor
 ]  # (source, pairs, segments) -> (pairs, segments)
+
+
+class CoalitionParams(SegmentParams, SamplingParams):
+    """How the image is cut, and how many coalitions of its segments are shown."""
+
+    @model_validator(mode="after")
+    def _enough_for_an_error(self) -> CoalitionParams:
+        if self.max_samples < 4 * self.segments + 2:
+            raise ValueError("max_samples must be at least 4 * segments + 2, else no error can be told")
+        return self
 
 
 class Coalitions:

@@ -13,7 +13,8 @@ from workers.probe import Probe
 from workers.tensors.baselines import Baseline, make_baselines
 
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$", max_length=7)]
-Filling = Literal["zero", "black", "white", "mean", "blur", "noise", "inpainted"] | Colour
+NamedFilling = Literal["zero", "black", "white", "mean", "blur", "noise", "inpainted"]
+Filling = NamedFilling | Colour
 FILLINGS = (
     "What stands where the image is hidden: `zero` in the model's units (after normalisation the mean "
     "colour of its data), `black`, `white`, `mean` (the image's own mean colour), `blur` (the image under a "

@@ -8,11 +8,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from workers.perturbation.fillings import FILLINGS, Canvas, Filling
+from workers.perturbation.fillings import FILLINGS, Canvas, Colour, NamedFilling
 from workers.perturbation.segments import SegmentParams, Segments
 from workers.probe import Probe
 
-SegmentFilling = Literal["segment-mean"] | Filling
+SegmentFilling = Literal[NamedFilling, "segment-mean"] | Colour
 SEGMENT_FILLINGS = f"{FILLINGS[:-1]}; or `segment-mean`, the mean colour of each segment in itself."
 
 

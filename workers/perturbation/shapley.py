@@ -8,15 +8,15 @@ from math import comb
 from typing import Protocol
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
 from jobs.result import Stop
 from workers.declare import Relevance
-from workers.perturbation.sampling import Estimator, Sampler, SamplingParams, sample
+from workers.perturbation.coalitions import CoalitionParams
+from workers.perturbation.sampling import Estimator, Sampler, sample
 from workers.perturbation.segment_canvas import SEGMENT_FILLINGS, SegmentCanvas, SegmentFilling
-from workers.perturbation.segments import SegmentParams
 from workers.probe import Output, Perturb, Probe
 from workers.tensors.gaps import relative_gaps
 
@@ -24,19 +24,13 @@ MOST_COALITIONS = 1024  # that are shown in full instead of being drawn from
 ALWAYS_COALITIONS = 16  # however little time there is
 
 
-class ShapleyParams(SegmentParams, SamplingParams):
+class ShapleyParams(CoalitionParams):
     """The segments, and what stands where one is hidden."""
 
     baseline: SegmentFilling = Field("mean", description=SEGMENT_FILLINGS)
     output: Output = Field(
         "logit", description="Whether the raw output is shared out among the segments or the probability."
     )
-
-    @model_validator(mode="after")
-    def _enough_for_an_error(self) -> ShapleyParams:
-        if self.max_samples < 4 * self.segments + 2:
-            raise ValueError("max_samples must be at least 4 * segments + 2, else no error can be told")
-        return self
 
 
 class Estimate(Estimator, Protocol):

@@ -30,7 +30,8 @@ from tests.unit.workers.methods.coalitions import (
     uneven_pictures,
 )
 from tests.unit.workers.networks import seeded
-from workers.methods.kernel_shap import KernelShapParams, by_least_squares
+from workers.methods import METHODS
+from workers.methods.kernel_shap import by_least_squares
 from workers.perturbation.shapley import ShapleyParams, every_coalition, exact_shapley
 
 FEW: dict[str, Any] = {"segmentation": "grid", "segments": 9}
@@ -151,9 +152,10 @@ def test_with_little_time_it_draws_rather_than_shows_all() -> None:
     assert relevance.stops == (Stop.DEADLINE,)
 
 
-def test_too_few_samples_for_an_error_are_refused() -> None:
+@pytest.mark.parametrize("name", ["lime", "kernel-shap", "shapley-sampling"])
+def test_too_few_samples_for_an_error_are_refused(name: str) -> None:
     with pytest.raises(ValidationError, match="4 \\* segments"):
-        KernelShapParams(segments=50, max_samples=201)
+        METHODS[name].params(segments=50, max_samples=201)
 
 
 def test_a_network_that_only_counts_shares_evenly() -> None:
