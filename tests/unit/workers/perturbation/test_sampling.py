@@ -23,6 +23,9 @@ from workers.probe.passes import Pass
 # Every method that draws samples, with what makes its rounds many and small.
 SAMPLING: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
     "rise": {"max_samples": 704},
+    "lime": {"segments": 8, "max_samples": 704},
+    "kernel-shap": {"segmentation": "grid", "segments": 12, "max_samples": 704},
+    "shapley-sampling": {"segmentation": "grid", "segments": 12, "max_samples": 1100},
     "sobol": {"cells": 3, "max_samples": 2800},
 }
 
