@@ -70,7 +70,8 @@ def _map(method: str, model: Model, scene: Scene) -> NDArray[np.float32] | None:
     images = normalise(torch.from_numpy(scene.image)[None])
     other = None
     if Need.REFERENCE in METHODS[method].needs:
-        other = normalise(torch.from_numpy(draw(OTHER_SEED, finding=OTHER_FINDING).image)[None])
+        another = draw(OTHER_SEED, finding=OTHER_FINDING, marker=matching_plate(OTHER_FINDING))
+        other = normalise(torch.from_numpy(another.image)[None])
     black, white = float(model.intake.black.flatten()[0]), float(model.intake.white.flatten()[0])
     try:
         maps = workers.explain(
