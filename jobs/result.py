@@ -50,7 +50,7 @@ class PartKind(StrEnum):
 class PartInfo(Message):
     """What is known of an array beside a map besides its values."""
 
-    name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)
+    name: str = Field(pattern=r"^[a-z0-9]+([-.][a-z0-9]+)*$", max_length=64)
     kind: PartKind
     shape: tuple[int, ...] = Field(
         description="Rows and columns of a map; channels, rows and columns of an image."

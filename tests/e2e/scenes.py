@@ -13,6 +13,10 @@ def nodule(seed: int = 3) -> Scene:
     return draw(seed, finding="nodule")
 
 
+def calcifications(seed: int = 4) -> Scene:
+    return draw(seed, finding="calcifications")
+
+
 def png(scene: Scene) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(scene.image).save(buffer, "PNG")

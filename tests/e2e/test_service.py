@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
+import json
 
 import httpx
 import numpy as np
 import pytest
 from PIL import Image
 
-from jobs.catalogue import load_catalogue
-from tests.e2e.scenes import nodule, png
+from benchmarks.methods.marks import widened
+from benchmarks.methods.phantoms import CHEAPER
+from jobs.catalogue import Need, load_catalogue
+from tests.e2e.scenes import calcifications, nodule, png
 
-METHODS = [card.name for card in load_catalogue().methods]
+CARDS = {card.name: card for card in load_catalogue().methods}
+METHODS = list(CARDS)
 MODELS = ["phantom-resnet", "phantom-vgg", "phantom-vit"]
 ON_ATTENTION = ("attention-rollout", "transformer-relevance", "transformer-lrp")
 REFUSED = {
@@ -47,13 +51,16 @@ def test_the_phantoms_are_served(client: httpx.Client) -> None:
 def test_every_method_explains_every_phantom_that_it_can(
     client: httpx.Client, model: str, method: str
 ) -> None:
-    scene = nodule()
+    scene, card = nodule(), CARDS[method]
+    files = {"image": png(scene)}
+    if Need.REFERENCE in card.needs:
+        files["reference"] = png(calcifications())
 
     answer = client.post(
         "/api/v1/explanations",
-        files={"image": png(scene)},
-        data={"model": model, "method": method},
-        headers={"Prefer": "wait=30"},
+        files=files,
+        data={"model": model, "method": method, "params": json.dumps(CHEAPER.get(method, {}))},
+        headers={"Prefer": "wait=60"},
     )
 
     document = answer.json()
@@ -65,6 +72,11 @@ def test_every_method_explains_every_phantom_that_it_can(
     assert values.shape == scene.image.shape
     assert values.dtype == np.float32
     assert values.max() == pytest.approx(target["map"]["max"])
+    near = widened(scene.finding)
+    assert not card.class_specific or values[near].mean() > values[~near].mean()
+    for part in target["parts"]:
+        shown = client.get(target["links"]["parts"][part["name"]], params={"format": "npy"}).content
+        assert np.load(io.BytesIO(shown)).shape[:2] == tuple(part["shape"][-2:])
     overlay = Image.open(io.BytesIO(client.get(target["links"]["overlay"]).content))
     assert overlay.size == scene.image.shape[::-1]
     assert document["timings"]["total_s"] >= document["timings"]["compute_s"] > 0
