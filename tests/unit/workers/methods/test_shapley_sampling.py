@@ -105,7 +105,9 @@ def test_samples_come_within_three_errors_of_the_exact_values() -> None:
 
 @pytest.mark.parametrize("samples", [600, 2000])
 def test_its_errors_are_honest(samples: int) -> None:
-    share = coverage("shapley-sampling", seeded(Patches), pictures(1)[0], 200, 20, max_samples=samples, **MANY)
+    share = coverage(
+        "shapley-sampling", seeded(Patches), pictures(1)[0], 200, 20, max_samples=samples, **MANY
+    )
 
     assert 0.9 <= share <= 0.99
 
