@@ -203,4 +203,5 @@ def test_outputs_by_path_are_what_a_hook_sees_at_the_last_call(subject: Subject)
 
     assert graph.outputs.keys() == seen.keys() - {""}
     for path, name in graph.outputs.items():
-        torch.testing.assert_close(met[name], seen[path], rtol=1e-6, atol=1e-6)
+        # attention is spelled out in the graph, so its sums run in another order
+        torch.testing.assert_close(met[name], seen[path], rtol=1e-5, atol=1e-5)
