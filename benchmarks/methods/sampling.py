@@ -27,9 +27,9 @@ FORWARDS = 512
 GRADIENT_FREE: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
     "occlusion": {"window": 64, "stride": 40},
     "rise": {"max_samples": 128},
-    "lime": {"max_samples": 128},
-    "kernel-shap": {"max_samples": 128},
-    "shapley-sampling": {"max_samples": 256},
+    "lime": {"max_samples": 128, "segments": 24},
+    "kernel-shap": {"max_samples": 128, "segments": 24},
+    "shapley-sampling": {"max_samples": 256, "segments": 24},
     "sobol": {"max_samples": 128, "cells": 4},
     "hsic": {"samples": 128},
 }
