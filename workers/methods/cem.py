@@ -9,8 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from jobs.catalogue import Family, Need
-from jobs.result import PartKind
-from workers.declare import Method, Part, Relevance
+from workers.declare import Method, Relevance
 from workers.perturbation.nearest_changes import Changes, SearchParams, search
 from workers.perturbation.rooms import Room, units_of
 from workers.perturbation.wishes import Wish, Wishes, said
@@ -63,10 +62,7 @@ def explain(probe: Probe, params: CemParams) -> Relevance:
                 {"kind": params.kind, **wishes.words(row), **changes.words(row), **_terms(changes, row)}
                 for row in range(len(probe))
             ),
-            parts=(
-                Part("changed-image", PartKind.IMAGE, changes.images),
-                Part("difference", PartKind.MAP, changes.moves.sum(dim=1)),
-            ),
+            parts=changes.parts,
         )
 
     return search(probe, wishes, _room(probe, params), params, describe)

@@ -6,8 +6,7 @@ from pydantic import Field
 
 from jobs.catalogue import Family, Need
 from jobs.errors import NotExplainable, Problem
-from jobs.result import PartKind
-from workers.declare import Method, Part, Relevance
+from workers.declare import Method, Relevance
 from workers.perturbation.nearest_changes import Changes, SearchParams, search
 from workers.perturbation.rooms import Room
 from workers.perturbation.wishes import Wish, Wishes, said
@@ -46,10 +45,7 @@ def explain(probe: Probe, params: CounterfactualParams) -> Relevance:
             stops=changes.stops,
             not_found=~changes.found,
             details=tuple({**wishes.words(row), **changes.words(row)} for row in range(len(probe))),
-            parts=(
-                Part("changed-image", PartKind.IMAGE, changes.images),
-                Part("difference", PartKind.MAP, changes.moves.sum(dim=1)),
-            ),
+            parts=changes.parts,
         )
 
     return search(probe, wishes, room, params, describe)

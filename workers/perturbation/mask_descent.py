@@ -12,6 +12,7 @@ from torch import Tensor
 from jobs.result import Stop
 from workers.declare import Relevance
 from workers.perturbation.smooth_masks import FLOOR
+from workers.perturbation.stopping import stop_of
 from workers.probe import Probe
 
 MOMENTUM = 0.8
@@ -74,7 +75,7 @@ def descend(
         settled = _settled(losses[active, : step + 1], tolerance)
         late = probe.is_late()
         for mask, is_settled in zip(active.tolist(), settled.tolist(), strict=True):
-            stops[mask] = _stop(settled=is_settled, exhausted=step + 1 == steps, late=late)
+            stops[mask] = stop_of(settled=is_settled, exhausted=step + 1 == steps, late=late)
         active = active[torch.tensor([stops[mask] is None for mask in active.tolist()], device=like.device)]
         if not len(active):
             break
@@ -109,11 +110,3 @@ def _settled(losses: Tensor, tolerance: float | None) -> Tensor:
     lately = losses[:, -PATIENCE - 1 :]
     fall = (losses[:, 0] - losses[:, -1]).abs()
     return lately.amax(dim=1) - lately.amin(dim=1) <= tolerance * fall
-
-
-def _stop(*, settled: bool, exhausted: bool, late: bool) -> Stop | None:
-    if settled:
-        return Stop.CONVERGED
-    if exhausted:
-        return Stop.EXHAUSTED
-    return Stop.DEADLINE if late else None

@@ -10,8 +10,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from jobs.result import Stop
-from workers.declare import Params, Relevance
+from jobs.result import PartKind, Stop
+from workers.declare import Params, Part, Relevance
 from workers.perturbation.rooms import Room
 from workers.perturbation.wishes import Wishes
 from workers.probe import Probe, Slopes
@@ -70,6 +70,14 @@ class Changes:
     def stops(self) -> tuple[Stop | None, ...]:
         """For each row."""
         return (Stop.DEADLINE if self.is_late else None,) * len(self.found)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The changed images, and by how much each pixel changed, its colours added up."""
+        return (
+            Part("changed-image", PartKind.IMAGE, self.images),
+            Part("difference", PartKind.MAP, self.moves.sum(dim=1)),
+        )
 
     def words(self, row: int) -> dict[str, Any]:  # Any: words of JSON
         """What is known of a row's change, for its details."""

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from jobs.result import Stop
 from workers.declare import Params, Relevance
+from workers.perturbation.stopping import stop_of
 from workers.probe import Output, Perturb, Probe
 
 LEAST_SAMPLES = 64  # before a standard error is believed
@@ -118,7 +119,7 @@ def sample(
         exhausted = (left < sampler.least(images)[places]).tolist()
         settled = _settled(estimator, active, params.tolerance, used)
         for row, spent_all, is_settled in zip(active.tolist(), exhausted, settled, strict=True):
-            stops[row] = _stop(settled=is_settled, exhausted=spent_all, late=late)
+            stops[row] = stop_of(settled=is_settled, exhausted=spent_all, late=late)
         active = active[torch.tensor([stops[row] is None for row in active.tolist()], device=active.device)]
         if len(active):
             probe.publish(lambda: describe(used.clone(), tuple(stops)))
@@ -131,14 +132,6 @@ def _settled(estimator: Estimator, rows: Tensor, tolerance: float | None, used: 
     enough = used[rows] >= LEAST_SAMPLES
     settled: list[bool] = (enough & (estimator.inaccuracies(rows) <= tolerance)).tolist()
     return settled
-
-
-def _stop(*, settled: bool, exhausted: bool, late: bool) -> Stop | None:
-    if settled:
-        return Stop.CONVERGED
-    if exhausted:
-        return Stop.EXHAUSTED
-    return Stop.DEADLINE if late else None
 
 
 def _distinct(images: Tensor) -> tuple[Tensor, Tensor]:
