@@ -117,6 +117,11 @@ class JobFailed(RationaleError):
 class NotExplainable(JobFailed):
     code = "not-explainable"
 
+    @classmethod
+    def about(cls, field: str, message: str) -> NotExplainable:
+        """For a reason that one field of the request is to blame for."""
+        return cls(message, problems=(Problem(field=field, message=message),))
+
 
 class WorkerCrashed(JobFailed):
     code = "worker-crashed"

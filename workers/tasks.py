@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from jobs.catalogue import Need
-from jobs.errors import NotExplainable, Problem
+from jobs.errors import NotExplainable
 from jobs.job import Job, MethodRef
 from workers.declare import Method, Params, in_words, wrong_fields
 from workers.probe.layers import Layer, Layers
@@ -51,7 +51,7 @@ def make_task(
     wrong = [target for target in job.targets if not 0 <= target < classes]
     if wrong:
         message = f"class {wrong[0]} is not one of the {classes} that the model has"
-        raise NotExplainable(message, problems=(Problem(field="target", message=message),))
+        raise NotExplainable.about("target", message)
     read = tuple(
         layers.resolve(
             name if name is not None else default_layer, gradients=Need.LAYER_GRADIENTS in method.needs
@@ -100,7 +100,7 @@ def _method(ref: MethodRef, methods: Mapping[str, Method[Any]]) -> Method[Any]:
     method = methods.get(ref.name)
     if method is None or method.version != ref.version:
         message = f"this worker has no {ref.name!r} of version {ref.version}"
-        raise NotExplainable(message, problems=(Problem(field="method", message=message),))
+        raise NotExplainable.about("method", message)
     return method
 
 
@@ -109,7 +109,7 @@ def _check_reference(method: Method[Any], job: Job) -> None:
     needed = Need.REFERENCE in method.needs
     if needed != (job.reference is not None):
         message = f"{method.name} {'needs a' if needed else 'has no use for the'} reference image"
-        raise NotExplainable(message, problems=(Problem(field="reference", message=message),))
+        raise NotExplainable.about("reference", message)
 
 
 def _params(method: Method[Any], ref: MethodRef) -> Params:

@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import Tensor
 
 from jobs.catalogue import Family, Need
-from jobs.errors import NotExplainable, Problem
+from jobs.errors import NotExplainable
 from workers.declare import Method, Relevance
 from workers.graph import AFFINE
 from workers.probe import Probe
@@ -60,7 +60,7 @@ def _refused(layer: Layer, reason: str) -> NotExplainable:
         f"CAM needs a global average and a linear layer right behind {layer.path!r}; {reason}. "
         "Grad-CAM asks for neither"
     )
-    return NotExplainable(message, problems=(Problem(field="layer", message=message),))
+    return NotExplainable.about("layer", message)
 
 
 METHOD = Method(

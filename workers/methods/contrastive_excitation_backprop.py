@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.catalogue import Family, Need
-from jobs.errors import NotExplainable, Problem
+from jobs.errors import NotExplainable
 from workers.declare import Method, Relevance
 from workers.probe import Probe
 from workers.rules.excitation import ExcitationRules, top_linear_call
@@ -21,7 +21,7 @@ def explain(probe: Probe, params: CamParams) -> Relevance:
     top = top_linear_call(graph)
     if graph.call[top] not in graph.above(probe.traced.point(layer, merged=True)):
         message = f"{layer.path!r} is not below the weights of the classes; choose an earlier layer"
-        raise NotExplainable(message, problems=(Problem(field="layer", message=message),))
+        raise NotExplainable.about("layer", message)
     grid = probe.traced.propagate(ExcitationRules(contrasted=top), layer=layer, merged=True)
     return finish(grid.sum(dim=1), layer=layer.path, size=probe.input_size, relu=params.relu)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from jobs.catalogue import Family, Need
-from jobs.errors import NotExplainable, Problem
+from jobs.errors import NotExplainable
 from workers.declare import Method, Relevance
 from workers.perturbation.nearest_changes import Changes, SearchParams, search
 from workers.perturbation.rooms import Room
@@ -55,7 +55,7 @@ def _wishes(probe: Probe, towards: int | None) -> list[Wish]:
     classes = probe.logits.shape[1]
     if towards is not None and towards >= classes:
         message = f"class {towards} is not one of the {classes} that the model has"
-        raise NotExplainable(message, problems=(Problem(field="towards", message=message),))
+        raise NotExplainable.about("towards", message)
     return [
         _wish(target, now, towards) for target, now in zip(probe.targets.tolist(), said(probe), strict=True)
     ]

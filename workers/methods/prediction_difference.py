@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from jobs.catalogue import Family, Need
-from jobs.errors import NotExplainable, Problem
+from jobs.errors import NotExplainable
 from jobs.result import Stop
 from workers.declare import Method, Relevance
 from workers.perturbation.accuracy import inaccuracy
@@ -175,7 +175,7 @@ def _fit(image: Tensor, side: int) -> PatchGaussian:
 
 
 def _refused(field: str, message: str) -> NotExplainable:
-    return NotExplainable(message, problems=(Problem(field=field, message=message),))
+    return NotExplainable.about(field, message)
 
 
 METHOD = Method(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from jobs.errors import NotExplainable, Problem
+from jobs.errors import NotExplainable
 from jobs.job import ImageRef
 from jobs.result import Box
 from workers.models.declaration import InputTable
@@ -91,7 +91,7 @@ class Intake:
             target = (int(target * height / short), int(target * width / short))
             if target[0] * target[1] > MAX_RESIZED_PIXELS:
                 words = f"an image of {height} x {width} is too long and thin: its shorter side is resized"
-                raise NotExplainable(words, problems=(Problem(field=field, message=words),))
+                raise NotExplainable.about(field, words)
         if tuple(image.shape[1:]) == target:
             return image, []
         resized = F.interpolate(

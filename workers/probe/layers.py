@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from jobs.errors import NotExplainable, Problem
+from jobs.errors import NotExplainable
 from workers.probe.headroom import headroom
 from workers.probe.hooks import watching
 from workers.probe.layouts import Grids, Layout
@@ -157,7 +157,7 @@ def _outermost_last(values: Mapping[str, tuple[int, int]]) -> str | None:
 
 
 def _refused(message: str) -> NotExplainable:
-    return NotExplainable(message, problems=(Problem(field="layer", message=message),))
+    return NotExplainable.about("layer", message)
 
 
 def _some(names: tuple[str, ...]) -> str:

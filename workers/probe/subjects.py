@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from jobs.errors import NotExplainable, Problem
+from jobs.errors import NotExplainable
 from workers.probe.passes import Pair, Pass
 from workers.probe.shown import Shown
 from workers.tensors.patch_gaussians import PatchGaussian
@@ -70,7 +70,7 @@ class Subjects:
         """(R, C, H, W), the second image of each row. Raises NotExplainable naming the field `reference`."""
         if self._references is None:
             words = "a second image is needed, which the method sets the first one against"
-            raise NotExplainable(words, problems=(Problem(field="reference", message=words),))
+            raise NotExplainable.about("reference", words)
         return self._references
 
     @property

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from jobs.errors import NotExplainable, Problem
+from jobs.errors import NotExplainable
 from workers.graph import IMAGE, Call, Graph, Site, compute, graph_of, walk
 from workers.graph.passages import Composite
 from workers.probe.heads import Head
@@ -55,7 +55,7 @@ class TracedRows:
             message = (
                 f"{layer.path!r} has no output of its own in the traced network; name the layer after it"
             )
-            raise NotExplainable(message, problems=(Problem(field="layer", message=message),))
+            raise NotExplainable.about("layer", message)
         return name
 
     def read(self, names: Sequence[str], reading: Callable[[Call, Tensor], Tensor]) -> list[Tensor]:
