@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from jobs import moves
-from jobs.job import SCHEMA_VERSION, Job, ModelRef, State
+from jobs.job import SCHEMA_VERSION, Job, Lane, ModelRef, State
 from jobs.keys import GROUP, Keys
 from jobs.lua import run_all
 from jobs.moves import Hold
@@ -39,6 +39,8 @@ class Reading:
     kind: Kind
     job: Job | None = None
     tenant: str = ""
+    lane: Lane = Lane.INTERACTIVE
+    cost: float = 1.0
     crashes: int = 0
     interruptions: int = 0
     interrupted: bool = False
@@ -115,7 +117,7 @@ class Deliveries:
         ]
 
 
-FIELDS = ["job", "tenant", "state", "entry", "crashes", "interruptions"]
+FIELDS = ["job", "tenant", "state", "entry", "crashes", "interruptions", "lane", "cost"]
 
 
 async def read(redis: Redis, keys: Keys, deliveries: Sequence[Delivery]) -> list[Reading]:
@@ -130,7 +132,7 @@ async def read(redis: Redis, keys: Keys, deliveries: Sequence[Delivery]) -> list
 
 
 def _reading(delivery: Delivery, fields: Sequence[bytes | None]) -> Reading:
-    message, tenant, state, entry, crashes, interruptions = fields
+    message, tenant, state, entry, crashes, interruptions, lane, cost = fields
     hold = delivery.hold
     if state not in {State.QUEUED.encode(), State.RUNNING.encode()} or entry != hold.entry.encode():
         return Reading(hold, Kind.GONE)
@@ -140,6 +142,8 @@ def _reading(delivery: Delivery, fields: Sequence[bytes | None]) -> Reading:
         kind,
         job,
         tenant=(tenant or b"").decode(),
+        lane=Lane((lane or Lane.INTERACTIVE.encode()).decode()),
+        cost=float(cost or 1),
         crashes=int(crashes or 0),
         interruptions=int(interruptions or 0),
         interrupted=delivery.reclaimed and state == State.RUNNING.encode(),

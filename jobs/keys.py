@@ -12,7 +12,10 @@ All keys of one deployment share the hash tag `{namespace}`, so each script stay
 | `image-jobs:<image>`  | set    | ids of the jobs that use it as image or as reference      | `RESULT`    |
 | `queue:<model>@<hex>` | stream | one entry a job that is not finished                      | `QUEUE`     |
 | `pending:<tenant>`    | zset   | ids of unfinished jobs by submit time                     | `RESULT`    |
-| `pace:<model>@<hex>`  | hash   | running mean of the seconds that a job occupies the queue | `SEEN`      |
+| `events:<id>`         | stream | the job's newest changes, for those who missed some       | `RESULT`    |
+| `load:<model>@<hex>`  | hash   | predicted device seconds of unfinished jobs by flow       | `RESULT`    |
+| `tenant-load:<tenant>`| hash   | `seconds` -> those of a tenant, of all models             | `RESULT`    |
+| `pace:<model>@<hex>`  | hash   | what was measured of finished jobs; see scripts/pace.lua  | `SEEN`      |
 | `dead`                | stream | dead letters with their reason                            | `DEAD`      |
 | `worker:<worker>`     | string | `WorkerCard` as JSON                                      | `HEARTBEAT` |
 | `workers`             | zset   | worker ids by last heartbeat                              | `SEEN`      |
@@ -75,8 +78,17 @@ class Keys:
     def pending(self, tenant: str) -> str:
         return self._key("pending", tenant)
 
-    def pace(self, model: ModelRef) -> str:
-        return self._key("pace", model.key)
+    def events(self, job_id: str) -> str:
+        return self._key("events", job_id)
+
+    def load(self, model_key: str) -> str:
+        return self._key("load", model_key)
+
+    def tenant_load(self, tenant: str) -> str:
+        return self._key("tenant-load", tenant)
+
+    def pace(self, model_key: str) -> str:
+        return self._key("pace", model_key)
 
     def worker(self, worker: str) -> str:
         return self._key("worker", worker)

@@ -18,7 +18,7 @@ MODEL = sample_model()
 
 async def submitted(queue: JobQueue) -> Job:
     job = sample_job()
-    await queue.submit(job, PIXELS, capacity=100, tenant_capacity=100)
+    await queue.submit(job, PIXELS)
     return job
 
 
@@ -92,7 +92,7 @@ async def test_a_dead_letter_says_which_job_and_why(queue: JobQueue) -> None:
 async def test_a_job_that_dies_again_has_one_dead_letter(queue: JobQueue) -> None:
     job = await submitted(queue)
     for detail in ("First.", "Second."):
-        await queue.submit(job, PIXELS, capacity=9, tenant_capacity=9)
+        await queue.submit(job, PIXELS)
         [claim] = await claimed(queue)
         await queue.fail(claim, Failure.of(InternalError(detail)), dead_letter=True)
     assert [letter.detail for letter in await queue.dead_letters()] == ["Second."]
