@@ -157,7 +157,7 @@ class Claims:
             await run_all(self.redis, [moves.release(self.keys, claim.hold) for claim in claims])
 
     async def _sort_out(self, readings: Sequence[Reading]) -> None:
-        """Drop entries without a job, and end those that nobody can read; foreign ones stay pending."""
+        """Drop entries without a job, and end those that nobody can read."""
         gone = [moves.discard(self.keys, reading.hold) for reading in readings if reading.kind is Kind.GONE]
         await run_all(self.redis, gone)
         failure = Failure.of(Unreadable("The queued job is not one that this version understands."))

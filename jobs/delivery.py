@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from jobs import moves
-from jobs.job import SCHEMA_VERSION, Job, Lane, ModelRef, State
+from jobs.job import Job, Lane, ModelRef, State
 from jobs.keys import GROUP, Keys
 from jobs.lua import run_all
 from jobs.moves import Hold
@@ -28,7 +27,6 @@ class Kind(Enum):
     READABLE = auto()
     GONE = auto()  # its job has expired, or is another entry's by now
     UNREADABLE = auto()
-    FOREIGN = auto()  # of another version of the schema: a worker of that version will take it
 
 
 @dataclass(frozen=True)
@@ -154,19 +152,10 @@ def _parse(message: bytes, hold: Hold) -> tuple[Kind, Job | None]:
     try:
         job = Job.model_validate_json(message)
     except ValidationError:
-        return (Kind.FOREIGN if _is_foreign(message) else Kind.UNREADABLE), None
+        return Kind.UNREADABLE, None
     if (job.id, job.model.key) != (hold.job_id, hold.model.key):
         return Kind.UNREADABLE, None
     return Kind.READABLE, job
-
-
-def _is_foreign(message: bytes) -> bool:
-    try:
-        words = json.loads(message)
-    except ValueError:
-        return False
-    version = words.get("schema_version") if isinstance(words, dict) else None
-    return isinstance(version, int) and version != SCHEMA_VERSION
 
 
 # Any: redis-py answers a dict or a list of pairs, depending on the protocol; the entries are pairs.

@@ -158,19 +158,19 @@ async def test_a_job_under_the_name_of_another_is_unreadable(
     assert [letter.code for letter in await queue.dead_letters()] == ["unreadable"]
 
 
-async def test_a_job_of_another_version_is_left_for_a_worker_of_that_version(
-    queue: JobQueue, store: JobStore, redis: Redis, keys: Keys, let_lapse: LetLapse
+async def test_jobs_of_another_version_wait_in_a_queue_of_their_own(
+    queue: JobQueue, redis: Redis, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = await submitted(queue)
-    newer = job.model_dump_json().replace('"schema_version":1', '"schema_version":2')
-    await redis.hset(keys.job(job.id), "job", newer)
-    assert await claimed(queue, "old") == []
+    with monkeypatch.context() as newer:
+        newer.setattr("jobs.keys.SCHEMA_VERSION", 2)
+        parked = [await submitted(queue) for _ in range(8)]
+    for lapse in range(3):
+        assert [claim.job for claim in await claimed(queue, f"old {lapse}")] == [job] * (lapse == 0)
     assert await queue.dead_letters() == []
-    await redis.hset(keys.job(job.id), "job", job.model_dump_json())  # what the newer worker understands
-    entry = await redis.hget(keys.job(job.id), "entry")
-    assert isinstance(entry, bytes)
-    await let_lapse(Claim(job, entry.decode(), "old", 0, 1))
-    assert [claim.job for claim in await claimed(queue, "new")] == [job]
+
+    monkeypatch.setattr("jobs.keys.SCHEMA_VERSION", 2)
+    assert [claim.job for claim in await claimed(queue, "new")] == parked
 
 
 @pytest.mark.parametrize("fields", [{"id": "nobody"}, {"other": "words"}, {"id": ""}])
