@@ -2,25 +2,25 @@
 
 All keys of one deployment share the hash tag `{namespace}`, so each script stays on one Redis Cluster slot.
 
-| key                      | type   | holds                                                     | lifetime    |
-|--------------------------|--------|-----------------------------------------------------------|-------------|
-| `job:<id>`               | hash   | the job, its state, progress, queue entry, crashes, error | `RESULT`    |
-| `result:<id>`            | string | the `Result` as JSON                                      | `RESULT`    |
-| `maps:<id>`              | hash   | `<target>`, `<target>/<part>` -> little-endian float32    | `RESULT`    |
-| `draft:<id>`             | hash   | `draft` -> the `Draft` as JSON, `<target>` -> raw float32 | `DRAFT`     |
-| `image:<image>`          | string | raw pixels of an image or a reference                     | `RESULT`    |
-| `image-jobs:<image>`     | set    | ids of the jobs that use it as image or as reference      | `RESULT`    |
-| `queue:v1:<model>@<hex>` | stream | one entry a job that is not finished                      | `QUEUE`     |
-| `pending:<tenant>`       | zset   | ids of unfinished jobs by submit time                     | `RESULT`    |
-| `events:<id>`            | stream | the job's newest changes, for those who missed some       | `RESULT`    |
-| `load:<model>@<hex>`     | hash   | predicted device seconds of unfinished jobs by flow       | `RESULT`    |
-| `tenant-load:<tenant>`   | hash   | `seconds` -> those of a tenant, of all models             | `RESULT`    |
-| `pace:<model>@<hex>`     | hash   | what was measured of finished jobs; see scripts/pace.lua  | `SEEN`      |
-| `dead`                   | stream | dead letters with their reason                            | `DEAD`      |
-| `worker:<worker>`        | string | `WorkerCard` as JSON                                      | `HEARTBEAT` |
-| `workers`                | zset   | worker ids by last heartbeat                              | `SEEN`      |
-| `model:<model>@<hex>`    | string | `ModelCard` as JSON                                       | `SEEN`      |
-| `models`                 | zset   | `<model>@<hex>` by first announcement                     | `SEEN`      |
+| key                      | type   | holds                                                  | lifetime    |
+|--------------------------|--------|--------------------------------------------------------|-------------|
+| `job:<id>`               | hash   | the job, its state, progress, entry, crashes, error    | `RESULT`    |
+| `result:<id>`            | string | the `Result` as JSON                                   | `RESULT`    |
+| `maps:<id>`              | hash   | `<target>`, `<target>/<part>` -> little-endian float32 | `RESULT`    |
+| `draft:<id>`             | hash   | `draft` -> the `Draft` as JSON, `<target>` -> float32  | `DRAFT`     |
+| `image:<image>`          | string | raw pixels of an image or a reference                  | `RESULT`    |
+| `image-jobs:<image>`     | set    | ids of the jobs that use it as image or as reference   | `RESULT`    |
+| `queue:v1:<model>@<hex>` | stream | one entry a job that is not finished                   | `QUEUE`     |
+| `pending:<tenant>`       | zset   | ids of unfinished jobs by submit time                  | `RESULT`    |
+| `events:<id>`            | stream | the job's newest changes, for who missed some          | `RESULT`    |
+| `load:<model>@<hex>`     | hash   | predicted device seconds of unfinished jobs by flow    | `RESULT`    |
+| `tenant-load:<tenant>`   | hash   | `seconds` -> those of a tenant, of all models          | `RESULT`    |
+| `pace:<model>@<hex>`     | hash   | what was measured of jobs; see scripts/pace.lua        | `SEEN`      |
+| `dead`                   | stream | dead letters with their reason                         | `DEAD`      |
+| `worker:<worker>`        | string | `WorkerCard` as JSON                                   | `HEARTBEAT` |
+| `workers`                | zset   | worker ids by last heartbeat                           | `SEEN`      |
+| `model:<model>@<hex>`    | string | `ModelCard` as JSON                                    | `SEEN`      |
+| `models`                 | zset   | `<model>@<hex>` by first announcement                  | `SEEN`      |
 """
 
 from __future__ import annotations
