@@ -13,7 +13,7 @@ from jobs import moves
 from jobs.connection import reachable
 from jobs.delivery import Deliveries, Kind, Reading, read
 from jobs.errors import Failure, Unreadable, WorkerCrashed
-from jobs.job import Job, ModelRef
+from jobs.job import Job, Lane, ModelRef
 from jobs.keys import Keys
 from jobs.lua import run, run_all
 from jobs.moves import Hold
@@ -31,7 +31,7 @@ class Claim:
 
     `entry` is the id of its stream entry; `crashes` counts the workers that the job took down so far,
     `deliveries` how often the entry was handed out, this time included, `interruptions` how often its worker
-    vanished while it ran.
+    vanished while it ran, `cost` the forward passes that it takes.
     """
 
     job: Job
@@ -40,6 +40,8 @@ class Claim:
     crashes: int
     deliveries: int
     interruptions: int = 0
+    lane: Lane = Lane.INTERACTIVE
+    cost: float = 1.0
 
     @property
     def hold(self) -> Hold:
@@ -84,6 +86,8 @@ class Claims:
                 reading.crashes,
                 reading.hold.deliveries,
                 reading.interruptions,
+                reading.lane,
+                reading.cost,
             )
             for reading in kept
             if reading.job
@@ -153,7 +157,7 @@ class Claims:
             await run_all(self.redis, [moves.release(self.keys, claim.hold) for claim in claims])
 
     async def _sort_out(self, readings: Sequence[Reading]) -> None:
-        """Drop entries without a job, and end those that nobody can read; foreign ones stay pending."""
+        """Drop entries without a job, and end those that nobody can read."""
         gone = [moves.discard(self.keys, reading.hold) for reading in readings if reading.kind is Kind.GONE]
         await run_all(self.redis, gone)
         failure = Failure.of(Unreadable("The queued job is not one that this version understands."))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from jobs import moves
-from jobs.job import SCHEMA_VERSION, Job, ModelRef, State
+from jobs.job import Job, Lane, ModelRef, State
 from jobs.keys import GROUP, Keys
 from jobs.lua import run_all
 from jobs.moves import Hold
@@ -28,7 +27,6 @@ class Kind(Enum):
     READABLE = auto()
     GONE = auto()  # its job has expired, or is another entry's by now
     UNREADABLE = auto()
-    FOREIGN = auto()  # of another version of the schema: a worker of that version will take it
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,8 @@ class Reading:
     kind: Kind
     job: Job | None = None
     tenant: str = ""
+    lane: Lane = Lane.INTERACTIVE
+    cost: float = 1.0
     crashes: int = 0
     interruptions: int = 0
     interrupted: bool = False
@@ -115,7 +115,7 @@ class Deliveries:
         ]
 
 
-FIELDS = ["job", "tenant", "state", "entry", "crashes", "interruptions"]
+FIELDS = ["job", "tenant", "state", "entry", "crashes", "interruptions", "lane", "cost"]
 
 
 async def read(redis: Redis, keys: Keys, deliveries: Sequence[Delivery]) -> list[Reading]:
@@ -130,7 +130,7 @@ async def read(redis: Redis, keys: Keys, deliveries: Sequence[Delivery]) -> list
 
 
 def _reading(delivery: Delivery, fields: Sequence[bytes | None]) -> Reading:
-    message, tenant, state, entry, crashes, interruptions = fields
+    message, tenant, state, entry, crashes, interruptions, lane, cost = fields
     hold = delivery.hold
     if state not in {State.QUEUED.encode(), State.RUNNING.encode()} or entry != hold.entry.encode():
         return Reading(hold, Kind.GONE)
@@ -140,6 +140,8 @@ def _reading(delivery: Delivery, fields: Sequence[bytes | None]) -> Reading:
         kind,
         job,
         tenant=(tenant or b"").decode(),
+        lane=Lane((lane or Lane.INTERACTIVE.encode()).decode()),
+        cost=float(cost or 1),
         crashes=int(crashes or 0),
         interruptions=int(interruptions or 0),
         interrupted=delivery.reclaimed and state == State.RUNNING.encode(),
@@ -150,19 +152,10 @@ def _parse(message: bytes, hold: Hold) -> tuple[Kind, Job | None]:
     try:
         job = Job.model_validate_json(message)
     except ValidationError:
-        return (Kind.FOREIGN if _is_foreign(message) else Kind.UNREADABLE), None
+        return Kind.UNREADABLE, None
     if (job.id, job.model.key) != (hold.job_id, hold.model.key):
         return Kind.UNREADABLE, None
     return Kind.READABLE, job
-
-
-def _is_foreign(message: bytes) -> bool:
-    try:
-        words = json.loads(message)
-    except ValueError:
-        return False
-    version = words.get("schema_version") if isinstance(words, dict) else None
-    return isinstance(version, int) and version != SCHEMA_VERSION
 
 
 # Any: redis-py answers a dict or a list of pairs, depending on the protocol; the entries are pairs.

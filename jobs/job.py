@@ -27,6 +27,13 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Lane(StrEnum):
+    """In which of its tenant's two lines a job waits; the lanes of all tenants share the workers evenly."""
+
+    INTERACTIVE = "interactive"
+    BULK = "bulk"
+
+
 FINISHED = frozenset({State.DONE, State.FAILED, State.CANCELLED})
 
 
@@ -91,6 +98,19 @@ class Job(Message):
     def images(self) -> tuple[ImageRef, ...]:
         """The image and, if there is one, the reference; they may be the same picture."""
         return (self.image,) if self.reference is None else (self.image, self.reference)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is agreed on beside what a job is: nothing of it changes the result.
+
+    `cost` is in forward passes. A job that cannot be done within `deadline_seconds` after it was accepted is
+    refused, or ends before it starts.
+    """
+
+    lane: Lane = Lane.INTERACTIVE
+    cost: float = 1.0
+    deadline_seconds: float | None = None
 
 
 @dataclass(frozen=True)

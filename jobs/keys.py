@@ -2,29 +2,32 @@
 
 All keys of one deployment share the hash tag `{namespace}`, so each script stays on one Redis Cluster slot.
 
-| key                   | type   | holds                                                     | lifetime    |
-|-----------------------|--------|-----------------------------------------------------------|-------------|
-| `job:<id>`            | hash   | the job, its state, progress, queue entry, crashes, error | `RESULT`    |
-| `result:<id>`         | string | the `Result` as JSON                                      | `RESULT`    |
-| `maps:<id>`           | hash   | `<target>`, `<target>/<part>` -> little-endian float32     | `RESULT`    |
-| `draft:<id>`          | hash   | `draft` -> the `Draft` as JSON, `<target>` -> raw float32 | `DRAFT`     |
-| `image:<image>`       | string | raw pixels of an image or a reference                     | `RESULT`    |
-| `image-jobs:<image>`  | set    | ids of the jobs that use it as image or as reference      | `RESULT`    |
-| `queue:<model>@<hex>` | stream | one entry a job that is not finished                      | `QUEUE`     |
-| `pending:<tenant>`    | zset   | ids of unfinished jobs by submit time                     | `RESULT`    |
-| `pace:<model>@<hex>`  | hash   | running mean of the seconds that a job occupies the queue | `SEEN`      |
-| `dead`                | stream | dead letters with their reason                            | `DEAD`      |
-| `worker:<worker>`     | string | `WorkerCard` as JSON                                      | `HEARTBEAT` |
-| `workers`             | zset   | worker ids by last heartbeat                              | `SEEN`      |
-| `model:<model>@<hex>` | string | `ModelCard` as JSON                                       | `SEEN`      |
-| `models`              | zset   | `<model>@<hex>` by first announcement                     | `SEEN`      |
+| key                      | type   | holds                                                  | lifetime    |
+|--------------------------|--------|--------------------------------------------------------|-------------|
+| `job:<id>`               | hash   | the job, its state, progress, entry, crashes, error    | `RESULT`    |
+| `result:<id>`            | string | the `Result` as JSON                                   | `RESULT`    |
+| `maps:<id>`              | hash   | `<target>`, `<target>/<part>` -> little-endian float32 | `RESULT`    |
+| `draft:<id>`             | hash   | `draft` -> the `Draft` as JSON, `<target>` -> float32  | `DRAFT`     |
+| `image:<image>`          | string | raw pixels of an image or a reference                  | `RESULT`    |
+| `image-jobs:<image>`     | set    | ids of the jobs that use it as image or as reference   | `RESULT`    |
+| `queue:v1:<model>@<hex>` | stream | one entry a job that is not finished                   | `QUEUE`     |
+| `pending:<tenant>`       | zset   | ids of unfinished jobs by submit time                  | `RESULT`    |
+| `events:<id>`            | stream | the job's newest changes, for who missed some          | `RESULT`    |
+| `load:<model>@<hex>`     | hash   | predicted device seconds of unfinished jobs by flow    | `RESULT`    |
+| `tenant-load:<tenant>`   | hash   | `seconds` -> those of a tenant, of all models          | `RESULT`    |
+| `pace:<model>@<hex>`     | hash   | what was measured of jobs; see scripts/pace.lua        | `SEEN`      |
+| `dead`                   | stream | dead letters with their reason                         | `DEAD`      |
+| `worker:<worker>`        | string | `WorkerCard` as JSON                                   | `HEARTBEAT` |
+| `workers`                | zset   | worker ids by last heartbeat                           | `SEEN`      |
+| `model:<model>@<hex>`    | string | `ModelCard` as JSON                                    | `SEEN`      |
+| `models`                 | zset   | `<model>@<hex>` by first announcement                  | `SEEN`      |
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jobs.job import ModelRef
+from jobs.job import SCHEMA_VERSION, ModelRef
 
 GROUP = "workers"
 
@@ -70,13 +73,23 @@ class Keys:
         return self.queue_named(model.key)
 
     def queue_named(self, model_key: str) -> str:
-        return self._key("queue", model_key)
+        """Jobs of another version of the message have a queue of their own, for workers of that version."""
+        return self._key("queue", f"v{SCHEMA_VERSION}", model_key)
 
     def pending(self, tenant: str) -> str:
         return self._key("pending", tenant)
 
-    def pace(self, model: ModelRef) -> str:
-        return self._key("pace", model.key)
+    def events(self, job_id: str) -> str:
+        return self._key("events", job_id)
+
+    def load(self, model_key: str) -> str:
+        return self._key("load", model_key)
+
+    def tenant_load(self, tenant: str) -> str:
+        return self._key("tenant-load", tenant)
+
+    def pace(self, model_key: str) -> str:
+        return self._key("pace", model_key)
 
     def worker(self, worker: str) -> str:
         return self._key("worker", worker)

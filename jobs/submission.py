@@ -9,10 +9,13 @@ from redis.asyncio import Redis
 
 from jobs import moves
 from jobs.connection import reachable
-from jobs.errors import Gone, QueueFull, TenantFull
-from jobs.job import Job, State
+from jobs.errors import DeadlineUnmeetable, Gone, QueueFull, TenantFull
+from jobs.job import Job, State, Terms
 from jobs.keys import Keys
 from jobs.lua import run
+from jobs.moves import Limits
+
+STANDARD, ROOMY = Terms(), Limits()
 
 
 @dataclass(frozen=True)
@@ -36,27 +39,30 @@ class Submissions:
         pixels: bytes | None,
         *,
         reference: bytes | None = None,
-        capacity: int,
-        tenant_capacity: int,
+        terms: Terms = STANDARD,
+        limits: Limits = ROOMY,
     ) -> Submission:
         """Accept a job, or find the equal one that is queued, running or done.
 
         `pixels`, and those of the job's `reference`, may be None when they are known to be stored.
-        `capacity` bounds the unfinished jobs of the job's model, `tenant_capacity` those of its tenant; a
-        job that is known is never refused.
+        A job that is known is never refused.
 
-        Raises `TenantFull`, `QueueFull`, `Gone` (an image is not stored, send it) and `Unavailable`.
+        Raises `TenantFull`, `QueueFull`, `DeadlineUnmeetable`, `Gone` (an image is not stored, send it) and
+        `Unavailable`.
         """
         given = zip(job.images, (pixels, reference), strict=False)
         sent = {image.key: content for image, content in given if content is not None}
-        call = moves.submit(self.keys, job, sent, capacity=capacity, tenant_capacity=tenant_capacity)
+        call = moves.submit(self.keys, job, sent, terms, limits)
         with reachable():
             verdict, state, seconds = await run(self.redis, call)
         match verdict:
             case b"tenant-full":
-                raise TenantFull("You have as many unfinished jobs as you may.", retry_after=int(seconds))
+                raise TenantFull("You have as much unfinished work as you may.", retry_after=int(seconds))
             case b"queue-full":
                 raise QueueFull("The queue of this model is full.", retry_after=int(seconds))
+            case b"too-late":
+                message = f"By its deadline the job could not be done: it would wait about {int(seconds)} s."
+                raise DeadlineUnmeetable(message, retry_after=int(seconds))
             case b"no-image":
                 raise Gone("The image is no longer stored; send it again.")
         return Submission(State(state.decode()), created=verdict == b"created")

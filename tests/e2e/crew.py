@@ -104,7 +104,7 @@ class Crew:
             method=MethodRef(name=method, version=1, params=params),
             image=image,
         )
-        await self.queue.submit(job, pixels, capacity=1000, tenant_capacity=1000)
+        await self.queue.submit(job, pixels)
         return job
 
     async def record(self, job: Job) -> JobRecord:

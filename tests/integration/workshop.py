@@ -99,7 +99,7 @@ class Workshop:
     async def submit(self, *jobs: Job) -> None:
         for job in jobs:
             reference = None if job.reference is None else REFERENCE_PIXELS
-            await self.queue.submit(job, PIXELS, reference=reference, capacity=1000, tenant_capacity=1000)
+            await self.queue.submit(job, PIXELS, reference=reference)
 
     async def record(self, job: Job) -> JobRecord:
         record = await self.store.record(TENANT, job.id)

@@ -25,7 +25,7 @@ FAILURE = Failure.of(InternalError("It broke."))
 
 async def submitted(queue: JobQueue, *, model: ModelRef = MODEL) -> Job:
     job = sample_job(model=model)
-    await queue.submit(job, PIXELS, capacity=10_000, tenant_capacity=10_000)
+    await queue.submit(job, PIXELS)
     return job
 
 
@@ -259,7 +259,7 @@ async def test_a_lost_group_is_made_again_and_nothing_is_lost(
     else:
         await redis.delete(keys.queue(MODEL))
     assert not await commit(queue, old)
-    await queue.submit(job, PIXELS, capacity=9, tenant_capacity=9)
+    await queue.submit(job, PIXELS)
     [new] = await claimed(queue, "worker")
     assert new.job == job
     assert await commit(queue, new)
