@@ -63,6 +63,19 @@ class Progress(Message):
     drafts: tuple[Draft, ...] = ()
 
 
+class Footprint(Message):
+    """What a batch took of the device's memory, where that can be read.
+
+    `largest` is the most jobs that ran together: fewer than the batch has where it did not fit as a whole.
+    The process held `held_bytes` before and `peak_bytes` at most, and could have held `room_bytes`.
+    """
+
+    largest: int
+    held_bytes: int | None = None
+    peak_bytes: int | None = None
+    room_bytes: int | None = None
+
+
 class Answers(Message):
     """Up: how every job of the batch ended. `maps` names the blobs, job after job."""
 
@@ -71,6 +84,7 @@ class Answers(Message):
     outcomes: tuple[Outcome, ...]
     maps: tuple[tuple[str, ...], ...]
     seconds: float = Field(description="Time that the batch had the device.")
+    footprint: Footprint | None = None
 
 
 class Abandoned(Message):
