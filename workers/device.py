@@ -105,7 +105,7 @@ def serve(
         abandon = partial(_abandon, inbox, work, interrupted)
         reporter = Reporter(pipe, work.batch, abandon, (1 - MARGIN) * deadline_seconds)
         try:
-            _answer(pipe, runner, work, blobs, reporter.onlooker)
+            _answer(pipe, runner, work, blobs, reporter)
         except interrupted:
             pipe.send(Abandoned(batch=work.batch))
         inbox.forget(work)
@@ -124,7 +124,8 @@ def main() -> None:
         sys.exit(1)
 
 
-def _answer(pipe: ChildEnd, runner: Explainer, work: Work, blobs: list[bytes], onlooker: Onlooker) -> None:
+def _answer(pipe: ChildEnd, runner: Explainer, work: Work, blobs: list[bytes], reporter: Reporter) -> None:
+    onlooker = reporter.onlooker
     onlooker.checkpoint(0.0)
     begin = time.perf_counter()
     answers = runner.run(_opened(work, blobs), onlooker)
@@ -135,6 +136,7 @@ def _answer(pipe: ChildEnd, runner: Explainer, work: Work, blobs: list[bytes], o
             outcomes=tuple(answer.outcome for answer in answers),
             maps=tuple(tuple(answer.maps) for answer in answers),
             seconds=seconds,
+            footprint=reporter.footprint,
         ),
         [relevance for answer in answers for relevance in answer.maps.values()],
     )

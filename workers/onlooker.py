@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from jobs.result import Draft, Maps
+from workers.pipe import Footprint
 
 Drafts = Callable[[], Sequence[tuple[Draft, Maps]]]  # of some jobs; made only if somebody wants them
 
@@ -17,12 +18,13 @@ class Onlooker:
     """`checkpoint` gets the share of the work that is done, and may raise to abandon the batch.
 
     `publish` may be shown drafts. `seconds_left` is the time after which a method that can end early should;
-    it falls below zero when that time is over.
+    it falls below zero when that time is over. `measured` is told what the whole batch took of the memory.
     """
 
     checkpoint: Callable[[float], None] = lambda _: None
     publish: Callable[[Drafts], None] = lambda _: None
     seconds_left: Callable[[], float] = lambda: math.inf
+    measured: Callable[[Footprint], None] = lambda _: None
 
     def turn(self, number: int, count: int) -> Onlooker:
         """The same for one of `count` pieces of work, which gets an equal share of the time that is left.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from jobs.result import map_name
 from workers.onlooker import Drafts, Onlooker
-from workers.pipe import ChildEnd, Progress
+from workers.pipe import ChildEnd, Footprint, Progress
 
 PROGRESS_SECONDS = 0.2
 DRAFT_SECONDS = 1.0
@@ -24,11 +24,12 @@ class Reporter:
         self._told = self._wanted = time.monotonic()
         self._ends = self._told + seconds
         self._wanted += DRAFT_SECONDS
+        self.footprint: Footprint | None = None
 
     @property
     def onlooker(self) -> Onlooker:
         """What those who compute see of this."""
-        return Onlooker(self._check, self._publish, lambda: self._ends - time.monotonic())
+        return Onlooker(self._check, self._publish, lambda: self._ends - time.monotonic(), self._measured)
 
     def _check(self, fraction: float) -> None:
         self._abandon()
@@ -36,6 +37,9 @@ class Reporter:
         if time.monotonic() - self._told >= PROGRESS_SECONDS:
             self._told = time.monotonic()
             self._pipe.send(Progress(batch=self._batch, fraction=fraction))
+
+    def _measured(self, footprint: Footprint) -> None:
+        self.footprint = footprint
 
     def _publish(self, drafts: Drafts) -> None:
         """Once a second; less often when drafts are large or take long to make."""

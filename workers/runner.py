@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from jobs.catalogue import ModelCard
 from jobs.errors import Failure, JobFailed, OutOfMemory
-from jobs.job import Job, Opened
+from jobs.job import Job, ModelRef, Opened
 from jobs.result import Maps, Outcome, Provenance, Result, Timings
 from workers.declare import Method
+from workers.memory import Meter, give_back
 from workers.methods import METHODS
-from workers.models.repository import Repository
+from workers.models.repository import Model, Repository
 from workers.onlooker import Onlooker
 from workers.runs import Explained, Run, attempt, is_out_of_memory
+
+T = TypeVar("T")
 
 TOP = 5  # predictions that a result lists
 VERSIONS = {
@@ -57,6 +61,7 @@ class Runner:
         At most `chunk_rows` changed images go through a network at once.
         """
         self.device = choose_device(device)
+        self._meter = Meter(self.device)
         self._repository = repository
         self._chunk_rows = chunk_rows
         self._methods = methods
@@ -68,35 +73,73 @@ class Runner:
     def run(self, batch: Sequence[Opened], onlooker: Onlooker) -> list[Answer]:
         """The answers in the order of the batch.
 
-        A batch that does not fit into the device's memory is run again one by one.
+        A batch that does not fit into the device's memory is run in parts.
         """
+        model = self._load(batch[0].job.model)
+        if isinstance(model, JobFailed):
+            return [_failed(one.job, model) for one in batch]
+        footprint = self._meter.begin()
+        answers, largest = self._run_in_parts(model, batch, onlooker)
+        onlooker.measured(footprint(largest))
+        return answers
+
+    def _load(self, ref: ModelRef) -> Model | JobFailed:
+        """The model; others are let go until there is room for it."""
+        while True:
+            model = self._within_memory(partial(attempt, partial(self._repository.get, ref, self.device)))
+            if not isinstance(model, OutOfMemory) or not self._repository.let_another_go(ref):
+                return model
+            give_back(self.device)
+
+    def _run_in_parts(
+        self, model: Model, batch: Sequence[Opened], onlooker: Onlooker
+    ) -> tuple[list[Answer], int]:
+        """The answers, and how many jobs ran together at most.
+
+        Parts are halved until they fit. For a job that does not fit alone another model is let go, once;
+        after one that never fits the rest is tried as a whole again.
+        """
+        answers: list[Answer] = []
+        most, largest, let_go = len(batch), 0, False
+        while len(answers) < len(batch):
+            part = batch[len(answers) :][:most]
+            ended = self._within_memory(partial(self._run_together, model, part, onlooker))
+            if not isinstance(ended, OutOfMemory):
+                answers += ended
+                largest = max(largest, len(part))
+            elif len(part) > 1:
+                most = len(part) // 2
+            elif not let_go and self._repository.let_another_go(part[0].job.model):
+                let_go = True
+                give_back(self.device)
+            else:
+                answers.append(_failed(part[0].job, ended))
+                most = len(batch)
+        return answers, largest
+
+    def _within_memory(self, work: Callable[[], T]) -> T | OutOfMemory:
+        """What `work` returns. When memory runs out nothing of what it held is left."""
         try:
-            return self._run_together(batch, onlooker)
+            return work()
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             reason = str(error).partition("\n")[0]
-        if self.device.startswith("cuda"):
-            torch.cuda.empty_cache()
-        if len(batch) == 1:
-            return [_failed(batch[0].job, OutOfMemory(f"too large for {self.device} even alone: {reason}"))]
-        return [answer for one in batch for answer in self.run([one], onlooker)]
+        # Not before here: the error's traceback holds every frame, and these hold the tensors.
+        give_back(self.device)
+        return OutOfMemory(f"too large for {self.device} even alone: {reason}")
 
-    def _run_together(self, batch: Sequence[Opened], onlooker: Onlooker) -> list[Answer]:
+    def _run_together(self, model: Model, batch: Sequence[Opened], onlooker: Onlooker) -> list[Answer]:
         started = time.perf_counter()
-        jobs = [one.job for one in batch]
-        model = attempt(lambda: self._repository.get(jobs[0].model, self.device))
-        if isinstance(model, JobFailed):
-            return [_failed(job, model) for job in jobs]
         run = Run(model, batch, methods=self._methods, device=self.device, chunk_rows=self._chunk_rows)
         with torch.no_grad():  # the probe switches gradients on where it needs them
             ended = run.explain(onlooker)
         compute_s = (time.perf_counter() - started) / len(batch)
         return [
-            _failed(job, end)
+            _failed(one.job, end)
             if isinstance(end, JobFailed)
-            else self._answered(job, end, compute_s, len(batch), model.dtype)
-            for job, end in zip(jobs, ended, strict=True)
+            else self._answered(one.job, end, compute_s, len(batch), model.dtype)
+            for one, end in zip(batch, ended, strict=True)
         ]
 
     def _answered(

@@ -30,6 +30,15 @@ T = TypeVar("T")
 
 GRADIENTS = frozenset({Need.LAYER_GRADIENTS, Need.INPUT_GRADIENTS})
 
+# Words of errors that have no type of their own: of the CPU, of Apple's GPUs, and of the workspaces of CUDA.
+OUT_OF_MEMORY = (
+    "DefaultCPUAllocator",
+    "MPS backend out of memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
+
 log = logging.getLogger(__name__)
 
 
@@ -231,4 +240,6 @@ def attempt(work: Callable[[], T]) -> T | JobFailed:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether a device, or the machine, could not hold what was asked of it."""
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "DefaultCPUAllocator" in str(error)
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return any(words in str(error) for words in OUT_OF_MEMORY)

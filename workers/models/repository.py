@@ -78,6 +78,14 @@ class Repository:
         self._let_go()
         return self._loaded[ref.id]
 
+    def let_another_go(self, ref: ModelRef) -> bool:
+        """Make room for a model: the least recently used one of the others goes, if any may."""
+        for model in self._loaded.values():
+            if not model.pinned and model.card.id != ref.id:
+                del self._loaded[model.card.id]
+                return True
+        return False
+
     @property
     def loaded(self) -> tuple[str, ...]:
         """Ids of the models in memory, the least recently used first."""

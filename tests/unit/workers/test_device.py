@@ -26,6 +26,7 @@ from workers.pipe import (
     Answers,
     Cancel,
     ChildEnd,
+    Footprint,
     ParentEnd,
     PipeBrokenError,
     Progress,
@@ -64,6 +65,7 @@ class Runner:
     def run(self, batch: Sequence[Opened], onlooker: Onlooker) -> Sequence[Answer]:
         self.seen.append([one.pixels for one in batch])
         self.references += [one.reference for one in batch]
+        onlooker.measured(Footprint(largest=len(batch), peak_bytes=7))
         onlooker.checkpoint(0.25)
         while not self.go.wait(0.005):
             onlooker.checkpoint(0.5)
@@ -117,6 +119,7 @@ async def test_batches_are_answered_in_their_order(bench: Bench) -> None:
     first, maps = await bench.parent.receive()
     assert isinstance(first, Answers)
     assert [outcome.id for outcome in first.outcomes] == [job.id for job in jobs[:2]]
+    assert first.footprint == Footprint(largest=2, peak_bytes=7)
     assert (first.batch, first.maps, maps) == (1, (("2", "0"), ("2", "0")), [MAP, b""] * 2)
     assert (await bench.next()).model_dump(include={"batch"}) == {"batch": 2}
     assert bench.runner.seen == [[PIXELS, PIXELS], [PIXELS]]

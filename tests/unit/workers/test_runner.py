@@ -186,25 +186,6 @@ def test_when_a_group_fails_each_of_its_jobs_is_tried_alone(
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_a_batch_that_does_not_fit_into_memory_is_run_one_by_one(
-    repository: Repository, ask: Callable[..., tuple[Job, bytes]]
-) -> None:
-    saliency, sizes = METHODS["saliency"], []
-
-    def greedy(probe: Probe, params: Any) -> Relevance:  # Any: parameters of saliency
-        sizes.append(len(probe))
-        if len(probe) > 1:
-            raise torch.OutOfMemoryError("device memory is full")
-        return saliency.explain(probe, params)
-
-    runner = Runner(repository, "cpu", methods={"saliency": replace(saliency, explain=greedy)})
-    answers = run(runner, [ask(0), ask(1), ask(2, targets=(0, 1))])
-
-    assert sizes == [4, 1, 1, 2]
-    assert [bool(answer.maps) for answer in answers] == [True, True, False]
-    assert failure(answers[2])[0] == "out-of-memory"
-
-
 @pytest.mark.parametrize("error", [Interrupted, torch.AcceleratorError("the device is gone")])
 def test_interruptions_and_broken_devices_pass_through(
     repository: Repository, ask: Callable[..., tuple[Job, bytes]], error: Exception | type[Exception]

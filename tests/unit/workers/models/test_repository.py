@@ -159,6 +159,21 @@ def test_the_least_recently_used_goes_first_and_pinned_models_stay(tmp_path: Pat
     assert models.loaded_bytes == 3 * size
 
 
+def test_another_model_than_the_one_in_need_goes_if_it_may(tmp_path: Path) -> None:
+    write_random(tmp_path, "pinned", more="pinned = true")
+    for name in ("a", "b", "c"):
+        write_random(tmp_path, name)
+    models = repository(tmp_path)
+    for name in ("a", "pinned", "b", "c"):
+        models.get(ref(models, name))
+
+    assert models.let_another_go(ref(models, "a"))
+    assert [*models.loaded] == ["a", "pinned", "c"]
+    assert models.let_another_go(ref(models, "a"))
+    assert not models.let_another_go(ref(models, "a"))
+    assert [*models.loaded] == ["a", "pinned"]
+
+
 def test_a_model_that_is_larger_than_all_is_held_while_it_is_asked_for(tmp_path: Path) -> None:
     write_random(tmp_path, "a")
     write_random(tmp_path, "b")
