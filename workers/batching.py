@@ -1,77 +1,135 @@
-"""Which claimed jobs run together, and whose turn it is: pure, without a clock and without Redis."""
+"""Which claimed jobs run together, and whose turn it is: without a clock and without Redis."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from jobs.catalogue import Catalogue, Need
-from jobs.job import ModelRef
+from jobs.job import Lane, ModelRef
 from jobs.queue import Claim
+from workers.sizes import BATCH_SECONDS, Kind, Sizes, Tally, kind_of
+from workers.turns import Turns
+
+SLICE_SECONDS = 0.05  # of the device is a turn; what takes less is cheap
+AFFINITY_SECONDS = 2.0  # no job waits longer than this for the sake of the model that ran last
 
 Needs = Mapping[str, frozenset[Need]]
 Key = tuple[str, frozenset[Need], str]
+Flow = tuple[str, Lane]
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """A claimed job that is not with the child yet, with its age and its compatibility key."""
+    """A claimed job that is not with the child yet: its age, what runs with it, and since when it waits."""
 
     claim: Claim
     age: tuple[int, int]
     key: Key
+    kind: Kind
     suspect: bool
+    since_seconds: float
+
+    @property
+    def flow(self) -> Flow:
+        """Whose turns it uses up."""
+        return flow_of(self.claim)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Jobs that share a pass through one model; `full` says that no later arrival could join them."""
+    """Jobs that share a pass through one model; `full` says that no later arrival could join them.
+
+    It is as urgent as the most urgent of its jobs, and could have been sent since the first of them came.
+    """
 
     claims: tuple[Claim, ...]
     full: bool
+    lane: Lane = Lane.INTERACTIVE
+    since_seconds: float = 0.0
 
 
-@dataclass(frozen=True)
 class Planner:
     """Forms batches of equal compatibility key: same weights and same needs, or a suspect by itself.
 
-    Each key is a queue of its own, so arrivals in the order A, B, A, B make one batch of A and one of B.
-    The key that holds the oldest job has its turn. `max_bytes` limits the pixels of a batch of two or more,
-    references among them, where equal images count once.
+    Tenants and lanes have their turns by the seconds of the device that their jobs took. In a flow each key
+    is a queue of its own, so arrivals in the order A, B, A, B make one batch of A and one of B. Jobs of
+    others that are compatible fill what is left.
     """
 
-    needs: Needs
-    max_batch: int
-    max_bytes: int
+    def __init__(self, needs: Needs, max_batch: int, max_bytes: int) -> None:
+        """`max_bytes` limits the pixels of a batch of two or more, references among them, equal ones once."""
+        self.sizes = Sizes()
+        self.max_batch = max_batch
+        self._needs = needs
+        self._max_bytes = max_bytes
+        self._turns = Turns[Flow](SLICE_SECONDS)
+        self._last_model = ""
 
-    def admit(self, claim: Claim, *, suspect: bool = False) -> Waiting:
+    def admit(self, claim: Claim, now_seconds: float, *, suspect: bool = False) -> Waiting:
         """Let a job wait; a suspect has a key of its own, so that a crash can only be its doing."""
         job = claim.job
-        needs = _as_one_pass(self.needs.get(job.method.name, frozenset()))
+        needs = _as_one_pass(self._needs.get(job.method.name, frozenset()))
         key = job.model.key, needs, job.id if suspect else ""
-        return Waiting(claim, _age(claim.entry), key, suspect)
+        return Waiting(claim, _age(claim.entry), key, kind_of(claim), suspect, now_seconds)
 
-    def plan(self, waiting: Iterable[Waiting]) -> Batch | None:
-        """The next batch of those that wait, or None if nobody does."""
+    def plan(self, waiting: Iterable[Waiting], now_seconds: float) -> Batch | None:
+        """The next batch of those that wait, or None if nobody does; the same until something changes."""
         by_age = sorted(waiting, key=lambda one: one.age)
-        if not by_age:
+        flow = self._turns.next(dict.fromkeys(one.flow for one in by_age))
+        if flow is None:
             return None
-        turn = by_age[0]
-        claims, closed = self._fill(one.claim for one in by_age if one.key == turn.key)
-        return Batch(claims, full=closed or turn.suspect)
+        first = self._first([one for one in by_age if one.flow == flow], now_seconds)
+        mates = [one for one in by_age if one.key == first.key]
+        mates.sort(key=lambda one: (one.flow != flow, one.claim.lane is not first.claim.lane))
+        return self._fill(mates)
 
-    def _fill(self, claims: Iterable[Claim]) -> tuple[tuple[Claim, ...], bool]:
-        batch: list[Claim] = []
+    def begin(self, batch: Batch) -> float:
+        """The batch is on its way; each of its jobs is charged the seconds that are returned, in advance.
+
+        Without it a flow would be chosen again and again until its first batch is answered.
+        """
+        self._last_model = batch.claims[0].job.model.key
+        advance = min(self.sizes.predict(batch.claims), BATCH_SECONDS)
+        self._turns.charge([flow_of(claim) for claim in batch.claims], advance)
+        return advance / len(batch.claims)
+
+    def charge(self, claim: Claim, seconds: float) -> None:
+        """One job has taken more of the device than was charged, or less."""
+        self._turns.charge([flow_of(claim)], seconds)
+
+    def _first(self, flow: Sequence[Waiting], now_seconds: float) -> Waiting:
+        """The oldest job, or for a while the oldest one of the model that ran last."""
+        oldest = flow[0]
+        if now_seconds - oldest.since_seconds >= AFFINITY_SECONDS:
+            return oldest
+        return next((one for one in flow if one.key[0] == self._last_model), oldest)
+
+    def _fill(self, mates: Sequence[Waiting]) -> Batch:
+        """As many as fit, in this order."""
+        turn, tally = mates[0], Tally(self.sizes)
+        batch: list[Waiting] = []
         images: dict[str, int] = {}
-        for claim in claims:
-            images.update((image.key, image.n_bytes) for image in claim.job.images)
-            if batch and sum(images.values()) > self.max_bytes:
-                return tuple(batch), True
-            batch.append(claim)
-            if len(batch) == self.max_batch:
-                return tuple(batch), True
-        return tuple(batch), sum(images.values()) >= self.max_bytes
+        is_closed = turn.suspect
+        for one in mates:
+            if len(batch) == self.max_batch or _is_too_long_a_guest(one, turn, tally):
+                break
+            with_it = images | {image.key: image.n_bytes for image in one.claim.job.images}
+            if batch and (sum(with_it.values()) > self._max_bytes or not tally.takes(one.kind, one.claim)):
+                is_closed = True
+                break
+            images = with_it
+            tally.add(one.kind, one.claim)
+            batch.append(one)
+        is_full = len(batch) == self.max_batch or sum(images.values()) >= self._max_bytes
+        is_urgent = any(one.claim.lane is Lane.INTERACTIVE for one in batch)
+        return Batch(
+            tuple(one.claim for one in batch),
+            full=is_closed or is_full or tally.seconds >= BATCH_SECONDS,
+            lane=Lane.INTERACTIVE if is_urgent else Lane.BULK,
+            since_seconds=min(one.since_seconds for one in batch),
+        )
 
 
 def needs_of(catalogue: Catalogue) -> Needs:
@@ -79,9 +137,15 @@ def needs_of(catalogue: Catalogue) -> Needs:
     return {card.name: frozenset(card.needs) for card in catalogue.methods}
 
 
-def _as_one_pass(needs: frozenset[Need]) -> frozenset[Need]:
-    """The needs of a pass that serves these: one that records gradients at layers has their outputs, too."""
-    return needs | {Need.LAYER_GRADIENTS} if needs == {Need.ACTIVATIONS} else needs
+def flow_of(claim: Claim) -> Flow:
+    """Jobs of one tenant in one lane share their turns."""
+    return claim.job.tenant, claim.lane
+
+
+def _is_too_long_a_guest(one: Waiting, turn: Waiting, tally: Tally) -> bool:
+    """Bulk may join an interactive batch for as long as that takes no more than a slice."""
+    is_guest = turn.claim.lane is Lane.INTERACTIVE and one.claim.lane is Lane.BULK
+    return is_guest and not tally.takes(one.kind, one.claim, most_seconds=SLICE_SECONDS)
 
 
 def crowded_models(claims: Iterable[Claim], share: int) -> tuple[ModelRef, ...]:
@@ -92,6 +156,11 @@ def crowded_models(claims: Iterable[Claim], share: int) -> tuple[ModelRef, ...]:
     """
     given = Counter(claim.job.model for claim in claims)
     return tuple(model for model, number in given.items() if number >= share)
+
+
+def _as_one_pass(needs: frozenset[Need]) -> frozenset[Need]:
+    """The needs of a pass that serves these: one that records gradients at layers has their outputs, too."""
+    return needs | {Need.LAYER_GRADIENTS} if needs == {Need.ACTIVATIONS} else needs
 
 
 def _age(entry: str) -> tuple[int, int]:

@@ -68,6 +68,23 @@ async def test_a_full_batch_waits_in_the_child_while_it_computes(workshop: Works
     assert order[:3] == ["start", "explain", "start"]
 
 
+async def test_a_tenant_that_floods_does_not_keep_another_waiting(workshop: Workshop) -> None:
+    flood = [scripted("work", seconds=0.06).model_copy(update={"tenant": "flood"}) for _ in range(3 * 8)]
+    mine = [scripted() for _ in range(4)]
+    await workshop.submit(*flood)
+
+    async with workshop.worker():
+        await wait_until_async(lambda: workshop.events("explain"))
+        await workshop.submit(*mine)
+        await workshop.until(State.DONE, *mine)
+        await wait_until_async(lambda: workshop.events("commit", flood[-1]))
+
+    batches = [set(line["jobs"]) for line in workshop.events("explain")]
+    [mine_at] = [place for place, batch in enumerate(batches) if {job.id for job in mine} <= batch]
+    assert mine_at < len(batches) - 1, "a flood that came before is still not done"
+    assert sum(map(len, batches)) == len(flood) + len(mine)
+
+
 async def test_one_job_of_a_batch_fails_and_its_mates_are_done(workshop: Workshop) -> None:
     bad, good = scripted("fail"), [scripted(), scripted()]
     await workshop.submit(good[0], bad, good[1])

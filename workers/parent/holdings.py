@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 
 from jobs.queue import Claim
 from workers.batching import Batch, Planner, Waiting
+from workers.lingering import linger_seconds
+from workers.pipe import Answers
 
 
 class Holdings:
-    """At most `limit` claims; each is waiting, or planned into a batch, until it is let go."""
+    """At most `limit` claims; each is waiting, or planned into a batch, until it is let go.
 
-    def __init__(self, planner: Planner, limit: int) -> None:
+    A flow is charged in advance for what is planned. It gets that back where no answer comes.
+    """
+
+    def __init__(self, planner: Planner, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._planner = planner
         self._limit = limit
+        self._clock = clock
         self._held: dict[str, Waiting] = {}
-        self._planned: set[str] = set()
+        self._planned: dict[str, float] = {}
+        self.linger_seconds: float | None = None
 
     @property
     def room(self) -> int:
@@ -42,18 +50,41 @@ class Holdings:
             before = self._held.get(claim.job.id)
             if before is not None:
                 stale.append(before.claim)
+                self._take_back(before.claim)
             suspect = claim.crashes > 0 or claim.interruptions > 0
-            self._held[claim.job.id] = self._planner.admit(claim, suspect=suspect)
-            self._planned.discard(claim.job.id)
+            self._held[claim.job.id] = self._planner.admit(claim, self._clock(), suspect=suspect)
         return tuple(stale)
 
     def take(self, *, only_full: bool) -> Batch | None:
-        """Plan the next batch of those that wait."""
-        batch = self._planner.plan(self._waiting())
+        """Plan the next batch of those that wait. `only_full` says that the device has work for now.
+
+        Where a batch is held back for mates that may come, `linger_seconds` says when to ask again.
+        """
+        self.linger_seconds = None
+        now = self._clock()
+        batch = self._planner.plan(self._waiting(), now)
         if batch is None or (only_full and not batch.full):
             return None
-        self._planned.update(claim.job.id for claim in batch.claims)
+        linger = linger_seconds(batch, idle=not only_full, waited_seconds=now - batch.since_seconds)
+        if linger:
+            self.linger_seconds = linger
+            return None
+        advance_seconds = self._planner.begin(batch)
+        self._planned.update((claim.job.id, advance_seconds) for claim in batch.claims)
         return batch
+
+    def learn(self, claims: Sequence[Claim], answers: Answers) -> None:
+        """A batch was answered: its flows are charged what it took, and later ones are planned by it."""
+        for claim in claims:
+            advance_seconds = 0.0
+            if self.holds(claim):
+                advance_seconds, self._planned[claim.job.id] = self._planned.get(claim.job.id, 0.0), 0.0
+            self._planner.charge(claim, answers.seconds / len(claims) - advance_seconds)
+        self._planner.sizes.learn(claims, answers.seconds, answers.footprint, self._clock())
+
+    def predicted_seconds(self, claims: Iterable[Claim]) -> float:
+        """How long the device will work on these together."""
+        return self._planner.sizes.predict(claims)
 
     def waiting(self) -> tuple[Claim, ...]:
         """The claims that are in no batch."""
@@ -63,9 +94,10 @@ class Holdings:
         """Let claims wait again, after their batch ended without answers; `alone` makes suspects of them."""
         for claim in claims:
             if self.holds(claim):
-                self._planned.discard(claim.job.id)
+                self._take_back(claim)
                 if alone:
-                    self._held[claim.job.id] = self._planner.admit(claim, suspect=True)
+                    since_seconds = self._held[claim.job.id].since_seconds
+                    self._held[claim.job.id] = self._planner.admit(claim, since_seconds, suspect=True)
 
     def let_go(self, claims: Iterable[Claim]) -> tuple[Claim, ...]:
         """Forget claims that ended, were lost or are given back; returns those that were still held."""
@@ -73,9 +105,15 @@ class Holdings:
         for claim in claims:
             if self.holds(claim):
                 gone.append(claim)
+                self._take_back(claim)
                 del self._held[claim.job.id]
-                self._planned.discard(claim.job.id)
         return tuple(gone)
+
+    def _take_back(self, claim: Claim) -> None:
+        """The claim is in no batch any more."""
+        advance_seconds = self._planned.pop(claim.job.id, 0.0)
+        if advance_seconds:
+            self._planner.charge(claim, -advance_seconds)
 
     def _waiting(self) -> list[Waiting]:
         return [one for job_id, one in self._held.items() if job_id not in self._planned]

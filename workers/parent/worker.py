@@ -101,7 +101,9 @@ class Worker:
 
     async def _dispatch(self) -> None:
         while not self._draining:
-            await self._changed.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._holdings.linger_seconds):
+                    await self._changed.wait()
             self._changed.clear()
             while batch := self._next():
                 await self._send(batch)
@@ -133,8 +135,7 @@ class Worker:
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(self._services.queue.lease_seconds / 4)
-            claims = self._holdings.all()
-            if not claims:
+            if not (claims := self._holdings.all()):
                 continue
             lost = await persist(partial(self._services.queue.renew, claims), "renew")
             gone = self._let_go([claim for claim in claims if claim.job.id in lost])
@@ -149,6 +150,7 @@ class Worker:
         self._touch()
 
     def _on_answered(self, flight: Flight, answers: Answers, blobs: list[bytes]) -> None:
+        self._holdings.learn(flight.claims, answers)
         claims = [claim for claim in flight.claims if self._holdings.holds(claim)]
         _logger.info("batch done", extra=fields(jobs=len(claims), seconds=round(answers.seconds, 4)))
         self._spawn(self._settle(claims, answers, blobs))
@@ -190,8 +192,7 @@ class Worker:
         self._let_go(claims)
 
     async def _judge(self, claim: Claim, *, hung: bool) -> None:
-        deadline = self._limits.job_deadline_seconds
-        if await self._outcomes.crashed(claim, hung=hung, deadline_seconds=deadline):
+        if await self._outcomes.crashed(claim, hung=hung, deadline_seconds=self._limits.job_deadline_seconds):
             self._holdings.put_back([claim], alone=True)
             self._touch()
         else:
@@ -223,8 +224,7 @@ class Worker:
                 await self._presence.withdraw()
 
     async def _release(self, claims: Sequence[Claim]) -> None:
-        gone = self._let_go(claims)
-        if gone:
+        if gone := self._let_go(claims):
             await persist(partial(self._services.queue.release, gone), "release")
 
     def _let_go(self, claims: Sequence[Claim]) -> tuple[Claim, ...]:

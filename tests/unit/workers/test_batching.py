@@ -2,59 +2,53 @@
 
 from __future__ import annotations
 
+import timeit
 from dataclasses import replace
-from itertools import count
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.catalogue import Catalogue, Family, MethodCard, Need
-from jobs.job import ImageRef, Job, MethodRef, ModelRef
+from jobs.job import Lane, ModelRef
 from jobs.queue import Claim
-from tests.samples import sample_job, sample_model
-from workers.batching import Batch, Planner, Waiting, crowded_models, needs_of
+from tests.unit.workers.claims import A, B, claim
+from workers.batching import AFFINITY_SECONDS, Batch, Planner, Waiting, crowded_models, needs_of
 
-A = sample_model("a")
-B = sample_model("b")
 NEEDS = {
     "saliency": frozenset({Need.INPUT_GRADIENTS}),
     "grad-cam": frozenset({Need.ACTIVATIONS, Need.LAYER_GRADIENTS}),
     "layer-cam": frozenset({Need.ACTIVATIONS, Need.LAYER_GRADIENTS}),
     "eigen-cam": frozenset({Need.ACTIVATIONS}),
 }
-PLANNER = Planner(NEEDS, max_batch=4, max_bytes=10_000)
-_entries = count(1)
 
 
-def claim(
-    model: ModelRef = A,
-    method: str = "saliency",
-    *,
-    entry: str = "",
-    n_bytes: int = 64,
-    image: str | None = None,
-) -> Claim:
-    job = sample_job(model=model, image=image)
-    sized = ImageRef.model_validate(job.image.model_dump() | {"height": 1, "width": n_bytes})
-    changed = job.model_copy(update={"method": MethodRef(name=method, version=1), "image": sized})
-    return Claim(Job.model_validate(changed.model_dump()), entry or f"{next(_entries)}-0", "w", 0, 1)
+def planner(max_batch: int = 4) -> Planner:
+    return Planner(NEEDS, max_batch, max_bytes=10_000)
 
 
 def admitted(*claims: Claim) -> list[Waiting]:
-    return [PLANNER.admit(one) for one in claims]
+    return [planner().admit(one, 0.0) for one in claims]
 
 
-def all_batches(waiting: list[Waiting]) -> list[Batch]:
+def all_batches(waiting: list[Waiting], *, now_seconds: float = 0.0) -> list[Batch]:
     """Plan until nobody waits."""
-    batches = []
-    while batch := PLANNER.plan(waiting):
+    batches, turns = [], planner()
+    while batch := turns.plan(waiting, now_seconds):
+        turns.begin(batch)
         batches.append(batch)
         waiting = [one for one in waiting if one.claim not in batch.claims]
     return batches
 
 
+def plan(*claims: Claim) -> Batch:
+    batch = planner().plan(admitted(*claims), 0.0)
+    assert batch is not None
+    return batch
+
+
 def test_nobody_waits_and_nothing_is_planned() -> None:
-    assert PLANNER.plan([]) is None
+    assert planner().plan([], 0.0) is None
 
 
 def test_what_reads_layers_joins_a_pass_that_records_their_gradients() -> None:
@@ -90,23 +84,18 @@ def test_the_key_of_the_oldest_job_has_its_turn() -> None:
     late = [claim(A, entry=f"20-{number}") for number in range(4)]
     old = claim(B, entry="9-7")
 
-    batch = PLANNER.plan(admitted(*late, old))
-
-    assert batch == Batch((old,), full=False)
+    assert plan(*late, old) == Batch((old,), full=False)
 
 
 def test_a_batch_takes_its_oldest_jobs_first() -> None:
     claims = [claim(entry=f"{age}-0") for age in (30, 100, 4, 50, 20)]
 
-    batch = PLANNER.plan(admitted(*claims))
-
-    assert batch is not None
-    assert [one.entry for one in batch.claims] == ["4-0", "20-0", "30-0", "50-0"]
+    assert [one.entry for one in plan(*claims).claims] == ["4-0", "20-0", "30-0", "50-0"]
 
 
 def test_a_suspect_runs_alone_in_its_turn() -> None:
     before, suspect, after = claim(), claim(), claim()
-    waiting = [PLANNER.admit(before), PLANNER.admit(suspect, suspect=True), PLANNER.admit(after)]
+    waiting = [planner().admit(one, 0.0, suspect=one is suspect) for one in (before, suspect, after)]
 
     assert all_batches(waiting) == [Batch((before, after), full=False), Batch((suspect,), full=True)]
 
@@ -153,11 +142,24 @@ def test_a_method_that_is_not_on_the_menu_does_not_stop_the_others() -> None:
     ]
 
 
-@given(st.lists(st.tuples(st.sampled_from([A, B]), st.sampled_from([*NEEDS, "other"]), st.booleans())))
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([A, B]),
+            st.sampled_from([*NEEDS, "other"]),
+            st.booleans(),
+            st.sampled_from(["t", "u"]),
+            st.sampled_from(Lane),
+        )
+    )
+)
 def test_every_job_is_planned_once_with_its_like(
-    arrivals: list[tuple[ModelRef, str, bool]],
+    arrivals: list[tuple[ModelRef, str, bool, str, Lane]],
 ) -> None:
-    waiting = [PLANNER.admit(claim(model, name), suspect=suspect) for model, name, suspect in arrivals]
+    waiting = [
+        planner().admit(claim(model, name, tenant=tenant, lane=lane), 0.0, suspect=suspect)
+        for model, name, suspect, tenant, lane in arrivals
+    ]
 
     batches = all_batches(waiting)
 
@@ -165,8 +167,103 @@ def test_every_job_is_planned_once_with_its_like(
     planned = [one.job.id for batch in batches for one in batch.claims]
     assert sorted(planned) == sorted(keys)
     for batch in batches:
-        assert len(batch.claims) <= PLANNER.max_batch
+        assert len(batch.claims) <= 4
         assert len({keys[one.job.id] for one in batch.claims}) == 1
+
+
+def test_the_model_that_ran_last_is_preferred_for_a_while() -> None:
+    turns = planner()
+    batch = turns.plan(admitted(claim(A)), 0.0)
+    assert batch is not None
+    turns.begin(batch)
+    of_b, of_a = claim(B), claim(A)
+    waiting = [turns.admit(of_b, 10.0), turns.admit(of_a, 11.9)]
+
+    def first(now_seconds: float) -> Claim:
+        batch = turns.plan(waiting, now_seconds)
+        assert batch is not None
+        return batch.claims[0]
+
+    assert first(10.0 + AFFINITY_SECONDS - 0.01) == of_a
+    assert first(10.0 + AFFINITY_SECONDS) == of_b
+
+
+def test_a_model_without_end_of_jobs_keeps_others_waiting_no_longer_than_affinity_lasts() -> None:
+    turns, began = planner(), []
+    waits, other = turns.admit(claim(A), 0.0), turns.admit(claim(B), 0.0)
+    for quarter in range(12):
+        batch = turns.plan([waits, other], quarter / 4)
+        assert batch is not None
+        turns.begin(batch)
+        began.append(batch.claims[0].job.model)
+        waits = turns.admit(claim(A), quarter / 4)
+
+    assert began.index(B) == AFFINITY_SECONDS * 4
+
+
+def test_a_plan_that_is_not_begun_changes_nothing() -> None:
+    turns = planner()
+    waiting = [turns.admit(claim(tenant=tenant), 0.0) for tenant in "tu"]
+
+    assert turns.plan(waiting, 0.0) == turns.plan(waiting, 0.0)
+
+
+def test_tenants_take_turns_before_anything_is_answered() -> None:
+    jobs = [claim(A, tenant="t", cost=10) for _ in range(12)] + [claim(B, tenant="u", cost=10)]
+
+    assert [{one.job.tenant for one in batch.claims} for batch in all_batches(admitted(*jobs))][:2] == [
+        {"t"},
+        {"u"},
+    ]
+
+
+def test_compatible_jobs_of_others_fill_what_a_flow_leaves_empty() -> None:
+    others = [claim(tenant="u", entry=f"{age}-0") for age in (2, 3)]
+    bulk = claim(tenant="t", lane=Lane.BULK, entry="1-5")
+    own = [claim(tenant="t", entry=f"{age}-0") for age in (1, 4)]
+
+    assert plan(*others, bulk, *own).claims == (*own, *others)
+
+
+def test_bulk_joins_an_interactive_batch_only_as_far_as_a_slice_goes() -> None:
+    urgent = claim(entry="1-0", cost=1)
+    bulk = [claim(lane=Lane.BULK, cost=2) for _ in range(3)]  # 20 ms each, as far as anybody knows
+
+    assert plan(urgent, *bulk) == Batch((urgent, *bulk[:2]), full=False)
+
+
+def test_a_batch_is_as_urgent_as_its_most_urgent_job_and_as_old_as_its_oldest() -> None:
+    turns = planner()
+    bulk, urgent = claim(entry="1-0", lane=Lane.BULK), claim(tenant="u")
+    alone = turns.plan([turns.admit(bulk, 3.0)], 3.0)
+    together = turns.plan([turns.admit(bulk, 3.0), turns.admit(urgent, 2.0)], 3.0)
+
+    assert alone == Batch((bulk,), full=False, lane=Lane.BULK, since_seconds=3.0)
+    assert together == Batch((bulk, urgent), full=False, lane=Lane.INTERACTIVE, since_seconds=2.0)
+
+
+def test_what_takes_long_runs_singly_and_is_full_at_once() -> None:
+    costly = [claim(method="rise", cost=4000) for _ in range(2)]
+
+    assert all_batches(admitted(*costly)) == [Batch((one,), full=True) for one in costly]
+
+
+def test_a_batch_that_would_take_too_long_is_cut() -> None:
+    jobs = [claim(cost=45) for _ in range(3)]  # 0.45 s each, as far as anybody knows
+
+    assert all_batches(admitted(*jobs)) == [Batch(tuple(jobs[:2]), full=True), Batch((jobs[2],), full=False)]
+
+
+@pytest.mark.parametrize("tenants", [1, 128])
+def test_a_plan_takes_far_less_than_a_millisecond(tenants: int) -> None:
+    turns = planner(max_batch=32)
+    methods = list(NEEDS)
+    waiting = [
+        turns.admit(claim((A, B)[number % 2], methods[number % 4], tenant=f"{number % tenants}"), 0.0)
+        for number in range(128)
+    ]
+
+    assert min(timeit.repeat(lambda: turns.plan(waiting, 0.0), number=10, repeat=5)) / 10 < 1e-3
 
 
 def test_a_model_that_gave_its_whole_share_is_crowded() -> None:

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import pytest
+
+from jobs.job import Lane
 from jobs.queue import Claim
 from tests.samples import sample_job
 from workers.batching import Planner
 from workers.parent.holdings import Holdings
+from workers.pipe import Answers, Footprint
 
 
-def holdings(limit: int = 8) -> Holdings:
-    return Holdings(Planner({}, max_batch=2, max_bytes=10**6), limit)
+@dataclass
+class Clock:
+    seconds: float = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def holdings(limit: int = 8, *, max_batch: int = 2, clock: Clock | None = None) -> Holdings:
+    return Holdings(Planner({}, max_batch, max_bytes=10**6), limit, clock or Clock())
+
+
+def answers(seconds: float, *, largest: int = 1) -> Answers:
+    return Answers(batch=1, outcomes=(), maps=(), seconds=seconds, footprint=Footprint(largest=largest))
 
 
 def claim(*, number: int = 1, crashes: int = 0, deliveries: int = 1, interruptions: int = 0) -> Claim:
@@ -118,3 +134,90 @@ def test_a_later_claim_of_the_same_job_replaces_the_earlier_one() -> None:
     assert held.waiting() == (late,)
     held.put_back([early])
     assert held.let_go([early]) == ()
+
+
+def test_a_few_jobs_linger_for_more_while_the_device_is_idle() -> None:
+    clock = Clock(100.0)
+    held = holdings(max_batch=8, clock=clock)
+    held.add([claim(), claim(number=2)])
+
+    assert held.take(only_full=False) is None
+    assert held.linger_seconds == pytest.approx(0.005)
+    clock.seconds += 0.0051
+    assert held.take(only_full=False) is not None
+    assert held.linger_seconds is None
+
+
+def test_one_job_alone_does_not_linger_nor_do_those_that_waited_for_the_device() -> None:
+    clock = Clock(100.0)
+    held = holdings(max_batch=8, clock=clock)
+    held.add([claim()])
+    assert held.take(only_full=False) is not None
+
+    held.add([claim(number=2), claim(number=3)])
+    assert held.take(only_full=True) is None
+    assert held.linger_seconds is None
+    clock.seconds += 0.1
+    assert held.take(only_full=False) is not None
+
+
+def of(tenant: str, number: int, *, cost: float = 10.0) -> Claim:
+    """A job that is believed to take 0.1 s."""
+    return replace(claim(number=number), job=sample_job(tenant=tenant), cost=cost)
+
+
+def taken(held: Holdings) -> Claim:
+    batch = held.take(only_full=False)
+    assert batch is not None
+    return batch.claims[0]
+
+
+def test_who_took_much_of_the_device_waits_while_others_catch_up() -> None:
+    held = holdings(limit=100, max_batch=1)
+    held.add([of("t", 1), *(of("t", number) for number in range(20, 30))])
+    first = taken(held)
+    held.learn([first], answers(1.0))
+    held.add([of("u", number) for number in range(40, 60)])
+
+    order = [taken(held).job.tenant for _ in range(14)]
+
+    assert order.index("t") >= 8
+
+
+def test_what_no_answer_came_for_is_not_charged() -> None:
+    held = holdings(limit=100, max_batch=1)
+    given_back, crashed, cancelled, late = (of("t", number, cost=1e6) for number in range(1, 5))
+    held.add([given_back, crashed, cancelled, late])
+    for _ in range(4):
+        taken(held)
+    held.put_back([given_back])
+    held.put_back([crashed], alone=True)
+    held.let_go([cancelled])
+    held.add([replace(late, deliveries=2)])
+    held.learn([of("u", 8)], answers(1.0))
+    held.add([of("u", 9)])
+
+    assert taken(held) == given_back, "its flow owes nothing, the other one a second"
+
+
+def test_a_lane_of_a_tenant_has_turns_of_its_own() -> None:
+    held = holdings(max_batch=1)
+    bulk = [replace(of("t", number), lane=Lane.BULK) for number in (1, 2, 3)]
+    held.add([*bulk, of("t", 9)])
+
+    assert [taken(held).lane for _ in range(2)] == [Lane.BULK, Lane.INTERACTIVE]
+
+
+def test_batches_are_planned_by_what_those_before_them_took() -> None:
+    held = holdings(limit=100, max_batch=8)
+    for number in range(1, 4):
+        held.add([of("t", number, cost=1)])
+        one = taken(held)
+        held.learn([one], answers(0.4))
+        held.let_go([one])
+
+    assert held.predicted_seconds([of("t", 9, cost=2)]) == pytest.approx(0.8)
+    held.add([of("t", 10 + number, cost=1) for number in range(8)])
+    batch = held.take(only_full=True)
+    assert batch is not None
+    assert len(batch.claims) == 2
