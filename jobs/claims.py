@@ -13,7 +13,7 @@ from jobs import moves
 from jobs.connection import reachable
 from jobs.delivery import Deliveries, Kind, Reading, read
 from jobs.errors import Failure, Unreadable, WorkerCrashed
-from jobs.job import Job, ModelRef
+from jobs.job import Job, Lane, ModelRef
 from jobs.keys import Keys
 from jobs.lua import run, run_all
 from jobs.moves import Hold
@@ -31,7 +31,7 @@ class Claim:
 
     `entry` is the id of its stream entry; `crashes` counts the workers that the job took down so far,
     `deliveries` how often the entry was handed out, this time included, `interruptions` how often its worker
-    vanished while it ran.
+    vanished while it ran, `cost` the forward passes that it takes.
     """
 
     job: Job
@@ -40,6 +40,8 @@ class Claim:
     crashes: int
     deliveries: int
     interruptions: int = 0
+    lane: Lane = Lane.INTERACTIVE
+    cost: float = 1.0
 
     @property
     def hold(self) -> Hold:

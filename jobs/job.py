@@ -27,6 +27,13 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Lane(StrEnum):
+    """In which of its tenant's two lines a job waits; the lanes of all tenants share the workers evenly."""
+
+    INTERACTIVE = "interactive"
+    BULK = "bulk"
+
+
 FINISHED = frozenset({State.DONE, State.FAILED, State.CANCELLED})
 
 
