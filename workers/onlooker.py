@@ -17,12 +17,14 @@ class Onlooker:
     """`checkpoint` gets the share of the work that is done, and may raise to abandon the batch.
 
     `publish` may be shown drafts. `seconds_left` is the time after which a method that can end early should;
-    it falls below zero when that time is over.
+    it falls below zero when that time is over. `spent` is the time that the batch has used so far, from an
+    origin of its own; while others have the device it stands still, and so does what is left.
     """
 
     checkpoint: Callable[[float], None] = lambda _: None
     publish: Callable[[Drafts], None] = lambda _: None
     seconds_left: Callable[[], float] = lambda: math.inf
+    spent: Callable[[], float] = time.perf_counter
 
     def turn(self, number: int, count: int) -> Onlooker:
         """The same for one of `count` pieces of work, which gets an equal share of the time that is left.
@@ -30,7 +32,7 @@ class Onlooker:
         A piece that begins again does not take progress back.
         """
         most = 0.0
-        ends = time.monotonic() + self.seconds_left() / (count - number)
+        ends = self.spent() + self.seconds_left() / (count - number)
 
         def forward(fraction: float) -> None:
             nonlocal most
@@ -38,7 +40,7 @@ class Onlooker:
             self.checkpoint((number + most) / count)
 
         forward(0.0)
-        return replace(self, checkpoint=forward, seconds_left=lambda: ends - time.monotonic())
+        return replace(self, checkpoint=forward, seconds_left=lambda: ends - self.spent())
 
     def clock(self) -> Callable[[], bool]:
         """Says whether it is late: whether a round as long as the one since it was last asked is too long."""

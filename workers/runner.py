@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -83,7 +82,7 @@ class Runner:
         return [answer for one in batch for answer in self.run([one], onlooker)]
 
     def _run_together(self, batch: Sequence[Opened], onlooker: Onlooker) -> list[Answer]:
-        started = time.perf_counter()
+        started = onlooker.spent()
         jobs = [one.job for one in batch]
         model = attempt(lambda: self._repository.get(jobs[0].model, self.device))
         if isinstance(model, JobFailed):
@@ -91,7 +90,7 @@ class Runner:
         run = Run(model, batch, methods=self._methods, device=self.device, chunk_rows=self._chunk_rows)
         with torch.no_grad():  # the probe switches gradients on where it needs them
             ended = run.explain(onlooker)
-        compute_s = (time.perf_counter() - started) / len(batch)
+        compute_s = (onlooker.spent() - started) / len(batch)
         return [
             _failed(job, end)
             if isinstance(end, JobFailed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from jobs.queue import Claim
 from workers.batching import Batch, Planner, Waiting
@@ -47,9 +47,9 @@ class Holdings:
             self._planned.discard(claim.job.id)
         return tuple(stale)
 
-    def take(self, *, only_full: bool) -> Batch | None:
-        """Plan the next batch of those that wait."""
-        batch = self._planner.plan(self._waiting())
+    def take(self, *, only_full: bool, admits: Callable[[Claim], bool] = lambda _: True) -> Batch | None:
+        """Plan the next batch of those that wait and are admitted."""
+        batch = self._planner.plan(one for one in self._waiting() if admits(one.claim))
         if batch is None or (only_full and not batch.full):
             return None
         self._planned.update(claim.job.id for claim in batch.claims)
