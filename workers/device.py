@@ -1,4 +1,4 @@
-"""The child process: one device, one loop, which computes the batches that its parent sends."""
+"""The child process: one device, and the batches that its parent sends, computed by turns."""
 
 from __future__ import annotations
 
@@ -8,110 +8,29 @@ import os
 import signal
 import socket
 import sys
-import time
-from collections import defaultdict
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Thread
-from typing import Protocol
 
-from jobs.catalogue import ModelCard
-from jobs.job import Opened
-from jobs.result import Maps, Outcome
+from workers.child.batches import SLICE_SECONDS, Batches, Explainer, Pacing
 from workers.logs import log_as_json
-from workers.onlooker import Onlooker
-from workers.pipe import Abandoned, Answers, ChildEnd, PipeBrokenError, Ready, Work
-from workers.reporter import Reporter
+from workers.pipe import ChildEnd, PipeBrokenError, Ready
 
 MARGIN = 0.2  # of the deadline is left for what cannot end early
 SPIN_COUNT = "10000"  # about 10 microseconds of a thread that waits for the others
-
-
-class Answered(Protocol):
-    """What becomes of one job: how it ended, and its arrays by name."""
-
-    @property
-    def outcome(self) -> Outcome: ...
-    @property
-    def maps(self) -> Maps: ...
-
-
-class Explainer(Protocol):
-    """What the loop needs of a runner."""
-
-    @property
-    def device(self) -> str: ...
-    def cards(self) -> tuple[ModelCard, ...]: ...
-    def run(self, batch: Sequence[Opened], onlooker: Onlooker) -> Sequence[Answered]: ...
-
-
-class Inbox:
-    """What the parent has sent: a thread reads it, so that it is at hand when the device becomes free."""
-
-    def __init__(self, pipe: ChildEnd) -> None:
-        self._pipe = pipe
-        self._work: SimpleQueue[tuple[Work, list[bytes]] | None] = SimpleQueue()
-        self._cancelled: defaultdict[int, set[str]] = defaultdict(set)
-        self._closed = False
-        Thread(target=self._read, name="inbox", daemon=True).start()
-
-    def next(self) -> tuple[Work, list[bytes]] | None:
-        """The next batch; waits for it. None when the parent has closed the pipe."""
-        return self._work.get()
-
-    def unwanted(self, work: Work) -> bool:
-        """Whether every job of the batch was cancelled, or nobody is left to answer to."""
-        return self._closed or self._cancelled[work.batch].issuperset(job.id for job in work.jobs)
-
-    def forget(self, work: Work) -> None:
-        """The batch is over, and those before it; what was cancelled too late goes with them."""
-        for batch in tuple(self._cancelled):
-            if batch <= work.batch:
-                del self._cancelled[batch]
-
-    def _read(self) -> None:
-        try:
-            while True:
-                message, blobs = self._pipe.receive()
-                if isinstance(message, Work):
-                    self._work.put((message, blobs))
-                else:
-                    self._cancelled[message.batch].update(message.jobs)
-        except PipeBrokenError:
-            pass
-        finally:  # whatever it was: without this thread the process would hang
-            self._closed = True
-            self._work.put(None)
+DEFAULT_PACING = Pacing()
 
 
 def serve(
-    pipe: ChildEnd,
-    runner: Explainer,
-    interrupted: type[BaseException],
-    *,
-    deadline_seconds: float = math.inf,
+    pipe: ChildEnd, runner: Explainer, interrupted: type[BaseException], pacing: Pacing = DEFAULT_PACING
 ) -> None:
     """Answer batches until the parent closes the pipe. A checkpoint raises `interrupted` in unwanted batches.
 
-    Methods that can end early do so some time before `deadline_seconds`, when the parent would kill this.
     Whatever else the runner raises ends the process: a broken device must not take more jobs.
     """
-    inbox = Inbox(pipe)
     pipe.send(Ready(models=runner.cards(), device=runner.device))
-    while received := inbox.next():
-        work, blobs = received
-        abandon = partial(_abandon, inbox, work, interrupted)
-        reporter = Reporter(pipe, work.batch, abandon, (1 - MARGIN) * deadline_seconds)
-        try:
-            _answer(pipe, runner, work, blobs, reporter)
-        except interrupted:
-            pipe.send(Abandoned(batch=work.batch))
-        inbox.forget(work)
+    Batches(pipe, runner, interrupted, pacing).serve()
 
 
-def main() -> None:
+def main(slice_seconds: float = SLICE_SECONDS) -> None:
     """Run one device until the parent goes."""
     options = _options()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -119,48 +38,18 @@ def main() -> None:
     log_as_json(options.log_level)
     pipe = ChildEnd(socket.socket(fileno=options.fd))
     try:
-        _run(pipe, options)
+        _run(pipe, options, slice_seconds)
     except PipeBrokenError:
         sys.exit(1)
 
 
-def _answer(pipe: ChildEnd, runner: Explainer, work: Work, blobs: list[bytes], reporter: Reporter) -> None:
-    onlooker = reporter.onlooker
-    onlooker.checkpoint(0.0)
-    begin = time.perf_counter()
-    answers = runner.run(_opened(work, blobs), onlooker)
-    seconds = time.perf_counter() - begin
-    pipe.send(
-        Answers(
-            batch=work.batch,
-            outcomes=tuple(answer.outcome for answer in answers),
-            maps=tuple(tuple(answer.maps) for answer in answers),
-            seconds=seconds,
-            footprint=reporter.footprint,
-        ),
-        [relevance for answer in answers for relevance in answer.maps.values()],
-    )
-
-
-def _opened(work: Work, blobs: list[bytes]) -> list[Opened]:
-    places = zip(work.jobs, work.images, work.references, strict=True)
-    return [
-        Opened(job, blobs[image], None if reference is None else blobs[reference])
-        for job, image, reference in places
-    ]
-
-
-def _abandon(inbox: Inbox, work: Work, interrupted: type[BaseException]) -> None:
-    if inbox.unwanted(work):
-        raise interrupted
-
-
-def _run(pipe: ChildEnd, options: argparse.Namespace) -> None:
+def _run(pipe: ChildEnd, options: argparse.Namespace, slice_seconds: float) -> None:
     # Read when torch is loaded. Threads that spin for long while they wait for each other starve on a busy
     # machine (batches of a small network took ten times as long); those that never spin are a third slower.
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
     import torch
 
+    from workers.lag import Lag
     from workers.models.repository import Repository
     from workers.probe import Interrupted
     from workers.runner import Runner
@@ -172,7 +61,13 @@ def _run(pipe: ChildEnd, options: argparse.Namespace) -> None:
     torch.backends.cudnn.allow_tf32 = False
     repository = Repository(options.models, phantoms=options.phantoms, max_bytes=options.model_bytes)
     runner = Runner(repository, options.device, chunk_rows=options.chunk_rows)
-    serve(pipe, runner, Interrupted, deadline_seconds=options.deadline_seconds)
+    pacing = Pacing(
+        slice_seconds,
+        (1 - MARGIN) * options.deadline_seconds,
+        prepare=torch.get_num_threads,  # a thread that never asks takes every core there is
+        catch_up=Lag(runner.device).catch_up,
+    )
+    serve(pipe, runner, Interrupted, pacing)
 
 
 def _options() -> argparse.Namespace:

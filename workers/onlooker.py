@@ -18,12 +18,15 @@ class Onlooker:
     """`checkpoint` gets the share of the work that is done, and may raise to abandon the batch.
 
     `publish` may be shown drafts. `seconds_left` is the time after which a method that can end early should;
-    it falls below zero when that time is over. `measured` is told what the whole batch took of the memory.
+    it falls below zero when that time is over. `spent` is the time that the batch has used so far, from an
+    origin of its own; while others have the device it stands still, and so does what is left. `measured` is
+    told what the whole batch took of the memory.
     """
 
     checkpoint: Callable[[float], None] = lambda _: None
     publish: Callable[[Drafts], None] = lambda _: None
     seconds_left: Callable[[], float] = lambda: math.inf
+    spent: Callable[[], float] = time.perf_counter
     measured: Callable[[Footprint], None] = lambda _: None
 
     def turn(self, number: int, count: int) -> Onlooker:
@@ -32,7 +35,7 @@ class Onlooker:
         A piece that begins again does not take progress back.
         """
         most = 0.0
-        ends = time.monotonic() + self.seconds_left() / (count - number)
+        ends = self.spent() + self.seconds_left() / (count - number)
 
         def forward(fraction: float) -> None:
             nonlocal most
@@ -40,7 +43,7 @@ class Onlooker:
             self.checkpoint((number + most) / count)
 
         forward(0.0)
-        return replace(self, checkpoint=forward, seconds_left=lambda: ends - time.monotonic())
+        return replace(self, checkpoint=forward, seconds_left=lambda: ends - self.spent())
 
     def clock(self) -> Callable[[], bool]:
         """Says whether it is late: whether a round as long as the one since it was last asked is too long."""

@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from jobs.catalogue import ModelCard
-from jobs.job import Job, Message
+from jobs.job import Job, Lane, Message
 from jobs.result import Draft, Outcome
 
 MAX_HEADER_BYTES = 64 * 2**20
@@ -28,7 +28,7 @@ _COUNTS = struct.Struct("<II")
 class Work(Message):
     """Down: one batch. `images` and `references` say for each job which blobs hold their pixels.
 
-    Equal images travel once.
+    Equal images travel once. `lanes` are those of the jobs: who shares the device with whom.
     """
 
     type: Literal["work"] = "work"
@@ -36,6 +36,7 @@ class Work(Message):
     jobs: tuple[Job, ...]
     images: tuple[int, ...]
     references: tuple[int | None, ...]
+    lanes: tuple[Lane, ...]
 
 
 class Cancel(Message):
@@ -52,6 +53,13 @@ class Ready(Message):
     type: Literal["ready"] = "ready"
     models: tuple[ModelCard, ...]
     device: str
+
+
+class Turn(Message):
+    """Up: from now on this batch has the device; all others wait."""
+
+    type: Literal["turn"] = "turn"
+    batch: int
 
 
 class Progress(Message):
@@ -95,9 +103,10 @@ class Abandoned(Message):
 
 
 Down = Annotated[Work | Cancel, Field(discriminator="type")]
-Up = Annotated[Ready | Progress | Answers | Abandoned, Field(discriminator="type")]
+Upward = Ready | Turn | Progress | Answers | Abandoned
+Up = Annotated[Upward, Field(discriminator="type")]
 _DOWN: TypeAdapter[Work | Cancel] = TypeAdapter(Down)
-_UP: TypeAdapter[Ready | Progress | Answers | Abandoned] = TypeAdapter(Up)
+_UP: TypeAdapter[Upward] = TypeAdapter(Up)
 
 
 class PipeBrokenError(Exception):
@@ -112,7 +121,7 @@ class ChildEnd:
         self._file = connection.makefile("rb")
         self._writing = threading.Lock()
 
-    def send(self, message: Ready | Progress | Answers | Abandoned, blobs: Sequence[bytes] = ()) -> None:
+    def send(self, message: Upward, blobs: Sequence[bytes] = ()) -> None:
         """Write one frame; raises PipeBrokenError when the parent is gone."""
         try:
             with self._writing:
@@ -171,7 +180,7 @@ class ParentEnd:
         if not self._writer.is_closing():
             self._writer.write(_head(message, ()))
 
-    async def receive(self) -> tuple[Ready | Progress | Answers | Abandoned, list[bytes]]:
+    async def receive(self) -> tuple[Upward, list[bytes]]:
         """The next frame; raises PipeBrokenError at the end of the stream and for what is no frame."""
         try:
             n_header, n_blobs = _counts(await self._reader.readexactly(_COUNTS.size))

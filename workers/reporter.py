@@ -16,23 +16,40 @@ DRAFT_BYTES_PER_SECOND = 8 * 2**20  # Redis writes each draft to its disk
 
 
 class Reporter:
-    """One batch from its beginning on; `abandon` raises once nobody wants it, `seconds` are what it has."""
+    """One batch from its beginning on, which may have `seconds` of the device.
 
-    def __init__(self, pipe: ChildEnd, batch: int, abandon: Callable[[], None], seconds: float) -> None:
-        self._pipe, self._batch, self._abandon = pipe, batch, abandon
+    `pause` returns when others have had their turns, and raises once nobody wants the batch; `spent` are the
+    seconds that it has had the device so far.
+    """
+
+    def __init__(
+        self,
+        pipe: ChildEnd,
+        batch: int,
+        pause: Callable[[], None],
+        spent: Callable[[], float],
+        seconds: float,
+    ) -> None:
+        self._pipe, self._batch, self._pause = pipe, batch, pause
+        self._spent, self._seconds = spent, seconds
         self._fraction = 0.0
-        self._told = self._wanted = time.monotonic()
-        self._ends = self._told + seconds
-        self._wanted += DRAFT_SECONDS
+        self._told = time.monotonic()
+        self._wanted = self._told + DRAFT_SECONDS
         self.footprint: Footprint | None = None
 
     @property
     def onlooker(self) -> Onlooker:
         """What those who compute see of this."""
-        return Onlooker(self._check, self._publish, lambda: self._ends - time.monotonic(), self._measured)
+        return Onlooker(
+            self._check,
+            self._publish,
+            lambda: self._seconds - self._spent(),
+            self._spent,
+            self._measured,
+        )
 
     def _check(self, fraction: float) -> None:
-        self._abandon()
+        self._pause()
         self._fraction = fraction
         if time.monotonic() - self._told >= PROGRESS_SECONDS:
             self._told = time.monotonic()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -130,11 +129,11 @@ class Runner:
         return OutOfMemory(f"too large for {self.device} even alone: {reason}")
 
     def _run_together(self, model: Model, batch: Sequence[Opened], onlooker: Onlooker) -> list[Answer]:
-        started = time.perf_counter()
+        started = onlooker.spent()
         run = Run(model, batch, methods=self._methods, device=self.device, chunk_rows=self._chunk_rows)
         with torch.no_grad():  # the probe switches gradients on where it needs them
             ended = run.explain(onlooker)
-        compute_s = (time.perf_counter() - started) / len(batch)
+        compute_s = (onlooker.spent() - started) / len(batch)
         return [
             _failed(one.job, end)
             if isinstance(end, JobFailed)

@@ -1,7 +1,8 @@
 """A child without a network: it does what the parameters of each job tell it, and notes what it ran.
 
-`act` is one of: answer, fail, crash (SIGKILL), hang (never calls the checkpoint), work (for `seconds`,
-calling it), crash-until (as long as the file `unless` is missing).
+`act` is one of: answer, fail, crash (SIGKILL), hang (never calls the checkpoint), work (for `seconds` of its
+own, calling it), hold (without calling it, until there is a file `until`), crash-until (as long as the file
+`unless` is missing).
 """
 
 from __future__ import annotations
@@ -82,9 +83,12 @@ def perform(job: Job, onlooker: Onlooker) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         case "hang":
             Event().wait()
+        case "hold":
+            while not Path(script["until"]).exists():
+                time.sleep(0.005)
         case "work":
-            begin = time.monotonic()
-            while (spent := time.monotonic() - begin) < script["seconds"]:
+            begin = onlooker.spent()
+            while (spent := onlooker.spent() - begin) < script["seconds"]:
                 onlooker.checkpoint(min(1.0, spent / script["seconds"]))
                 time.sleep(0.01)
 

@@ -52,9 +52,9 @@ async def test_a_child_that_is_killed_is_replaced_and_the_job_done_once(
 
 
 async def test_a_batch_that_waited_in_the_crashed_child_is_not_blamed(
-    workshop: Workshop,
+    workshop: Workshop, tmp_path: Path
 ) -> None:
-    first = scripted("work", seconds=60)
+    first = scripted("hold", until=str(tmp_path / "released"))
     waiting = [scripted(model=MODELS[1]), scripted(model=MODELS[1])]
 
     async with workshop.worker(max_batch=2):
@@ -64,11 +64,57 @@ async def test_a_batch_that_waited_in_the_crashed_child_is_not_blamed(
         await workshop.until(State.RUNNING, *waiting)
         os.kill(workshop.events("explain")[0]["pid"], signal.SIGKILL)
         await wait_until_async(lambda: len(workshop.events("explain", first)) == 2)
-        await workshop.queue.cancel(first.tenant, first.id)
-        await workshop.until(State.DONE, *waiting)
+        (tmp_path / "released").touch()
+        await workshop.until(State.DONE, first, *waiting)
 
     assert [len(line["jobs"]) for line in workshop.events("explain", waiting[0])] == [2]
     assert [(await workshop.record(job)).crashes for job in (first, *waiting)] == [1, 0, 0]
+
+
+async def test_a_batch_that_was_in_the_middle_when_another_crashed_the_child_is_not_blamed(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    long, poison = scripted("work", seconds=0.5, cost=1000), scripted("crash")
+
+    async with workshop.worker():
+        await workshop.submit(long)
+        await wait_until_async(lambda: workshop.events("explain", long))
+        await workshop.submit(poison)
+        await workshop.until(State.FAILED, poison)
+        await workshop.until(State.DONE, long)
+
+    assert [(await workshop.record(job)).crashes for job in (long, poison)] == [0, 3]
+    assert len(workshop.events("explain", long)) >= 2, "it had begun when it was interrupted"
+
+
+async def test_a_batch_that_hangs_is_killed_and_the_one_that_waits_for_the_device_is_not_blamed(
+    workshop: Workshop,
+) -> None:
+    long, hanging = scripted("work", seconds=0.4, cost=1000), scripted("hang")
+
+    async with workshop.worker(deadline_seconds=1.0):
+        await workshop.submit(long)
+        await wait_until_async(lambda: workshop.events("explain", long))
+        await workshop.submit(hanging)
+        await workshop.until(State.FAILED, hanging)
+        await workshop.until(State.DONE, long)
+
+    failure = (await workshop.record(hanging)).failure
+    assert failure is not None
+    assert failure.code == "deadline-exceeded"
+    assert (await workshop.record(long)).crashes == 0
+
+
+async def test_only_the_time_with_the_device_counts_for_the_deadline(workshop: Workshop) -> None:
+    """Three of 0.7 seconds each take turns, so that each of them needs more than two in all."""
+    jobs = [scripted("work", seconds=0.7, cost=1000, tenant=f"tenant {number}") for number in range(2)]
+    cheap = scripted("work", seconds=0.7)
+
+    async with workshop.worker(max_batch=1, deadline_seconds=1.4):
+        await workshop.submit(*jobs, cheap)
+        await workshop.until(State.DONE, *jobs, cheap)
+
+    assert len(workshop.events("born")) == 1
 
 
 async def test_a_hanging_job_is_killed_at_its_deadline_and_its_mates_are_done(workshop: Workshop) -> None:

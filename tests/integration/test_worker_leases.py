@@ -65,22 +65,42 @@ async def test_a_mate_of_a_cancelled_job_is_done(workshop: Workshop) -> None:
     assert (await workshop.record(cancelled)).state is State.CANCELLED
 
 
-async def test_a_draining_worker_finishes_what_runs_and_gives_back_the_rest(workshop: Workshop) -> None:
-    running = scripted("work", seconds=0.8)
+async def test_a_draining_worker_finishes_what_runs_and_gives_back_the_rest(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    running = scripted("hold", until=str(tmp_path / "released"))
     second, waiting = [scripted(), scripted()], scripted()
 
     async with workshop.worker(max_batch=2) as stop:
         await workshop.submit(running)
         await wait_until_async(lambda: workshop.events("explain"))
         await workshop.submit(*second, waiting)
+        await workshop.until(State.RUNNING, *second)
         await wait_until_async(lambda: workshop.events("claim", waiting))
         stop.set()
+
+        async def given_back() -> bool:
+            return all([(await workshop.record(job)).state is State.QUEUED for job in second])
+
+        await wait_until_async(given_back)
+        (tmp_path / "released").touch()
 
     assert (await workshop.record(running)).state is State.DONE
     assert [(await workshop.record(job)).state for job in (*second, waiting)] == [State.QUEUED] * 3
     models = [running.model]
     claims = await workshop.queue.claim("other", models, count=8, block_seconds=0)
     assert {claim.job.id for claim in claims} == {job.id for job in (*second, waiting)}
+
+
+async def test_a_draining_worker_finishes_all_batches_that_had_begun(workshop: Workshop) -> None:
+    long, other = scripted("work", seconds=0.3, cost=1000), scripted("work", seconds=0.3)
+
+    async with workshop.worker() as stop:
+        await workshop.submit(long, other)
+        await wait_until_async(lambda: len(workshop.events("explain")) == 2)
+        stop.set()
+
+    assert [(await workshop.record(job)).state for job in (long, other)] == [State.DONE] * 2
 
 
 async def test_a_draining_worker_gives_back_a_job_that_does_not_end_in_time(workshop: Workshop) -> None:

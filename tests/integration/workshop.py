@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ TENANT = "clinic"
 
 
 class NotedQueue(JobQueue):
-    """A queue that notes in the journal what its worker does with jobs."""
+    """A queue that notes in the journal what its worker does with jobs, which cost what their scripts say."""
 
     journal: Path
 
@@ -41,7 +41,7 @@ class NotedQueue(JobQueue):
         claims = await super().claim(consumer, models, count=count, block_seconds=block_seconds)
         if claims:
             note(self.journal, "claim", [claim.job.id for claim in claims])
-        return claims
+        return [replace(claim, cost=claim.job.method.params.get("cost", 1.0)) for claim in claims]
 
     async def start(self, claims: Sequence[Claim]) -> list[Claim]:
         note(self.journal, "start", [claim.job.id for claim in claims])
@@ -102,7 +102,7 @@ class Workshop:
             await self.queue.submit(job, PIXELS, reference=reference)
 
     async def record(self, job: Job) -> JobRecord:
-        record = await self.store.record(TENANT, job.id)
+        record = await self.store.record(job.tenant, job.id)
         assert record is not None
         return record
 
@@ -125,9 +125,14 @@ class Workshop:
 
 
 def scripted(
-    act: str = "answer", *, model: ModelRef | None = None, reference: str | None = None, **words: object
+    act: str = "answer",
+    *,
+    model: ModelRef | None = None,
+    reference: str | None = None,
+    tenant: str = TENANT,
+    **words: object,
 ) -> Job:
     """A job that tells the scripted child what to do."""
-    job = sample_job(tenant=TENANT, model=model, reference=reference)
+    job = sample_job(tenant=tenant, model=model, reference=reference)
     method = MethodRef(name="saliency", version=1, params={"act": act, **words})
     return job.model_copy(update={"method": method})

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from jobs.lifeline import die_with_parent
-from workers.pipe import Abandoned, Answers, Cancel, ParentEnd, Progress, Ready, Work
+from workers.pipe import Cancel, ParentEnd, Upward, Work
 
 
 class Child:
@@ -56,7 +56,7 @@ class Child:
         """Say something without waiting, even to a child that does not listen."""
         self._pipe.tell(message)
 
-    async def receive(self) -> tuple[Ready | Progress | Answers | Abandoned, list[bytes]]:
+    async def receive(self) -> tuple[Upward, list[bytes]]:
         """The child's next frame; raises PipeBrokenError when there will be none."""
         return await self._pipe.receive()
 

@@ -55,14 +55,14 @@ class Holdings:
             self._held[claim.job.id] = self._planner.admit(claim, self._clock(), suspect=suspect)
         return tuple(stale)
 
-    def take(self, *, only_full: bool) -> Batch | None:
-        """Plan the next batch of those that wait. `only_full` says that the device has work for now.
+    def take(self, *, only_full: bool, admits: Callable[[Claim], bool] = lambda _: True) -> Batch | None:
+        """Plan the next batch of those that wait and are admitted. `only_full`: the device has work for now.
 
         Where a batch is held back for mates that may come, `linger_seconds` says when to ask again.
         """
         self.linger_seconds = None
         now = self._clock()
-        batch = self._planner.plan(self._waiting(), now)
+        batch = self._planner.plan((one for one in self._waiting() if admits(one.claim)), now)
         if batch is None or (only_full and not batch.full):
             return None
         linger = linger_seconds(batch, idle=not only_full, waited_seconds=now - batch.since_seconds)

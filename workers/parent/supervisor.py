@@ -10,32 +10,15 @@ from dataclasses import dataclass
 from jobs.queue import Claim
 from workers.logs import fields
 from workers.parent.child import Child
+from workers.parent.flights import Crash, Flight, Flights
 from workers.parent.retries import Backoff
-from workers.pipe import Abandoned, Answers, Cancel, PipeBrokenError, Progress, Ready, Work
+from workers.pipe import Abandoned, Answers, Cancel, PipeBrokenError, Progress, Ready, Turn, Work
 
 READY_SECONDS = 180.0
 RESTART_FIRST_SECONDS = 0.5
 RESTART_MOST_SECONDS = 30.0
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Flight:
-    """A batch that the child has; the first one is computed, the second one waits in the child."""
-
-    number: int
-    claims: tuple[Claim, ...]
-
-
-@dataclass(frozen=True)
-class Crash:
-    """A child that ended: `guilty` was being computed, the others had not begun; `hung`: it was killed."""
-
-    guilty: Flight | None
-    innocent: tuple[Flight, ...]
-    hung: bool
-    was_ready: bool
 
 
 @dataclass(frozen=True)
@@ -50,18 +33,22 @@ class Reactions:
 
 
 class Supervisor:
-    """One device slot. `flights` are the batches in the child, in the order in which it computes them."""
+    """One device slot; `flights` are the batches in the child, which says whose turn it is.
+
+    So when it hangs or dies the one that had the device is to blame, and the deadline counts only the time
+    that a batch has had it.
+    """
 
     def __init__(self, command: Sequence[str], reactions: Reactions, *, deadline_seconds: float) -> None:
         self._command = command
         self._reactions = reactions
         self._deadline_seconds = deadline_seconds
         self._child: Child | None = None
-        self._numbers = 0
-        self._condemned: int | None = None
+        self._is_hung = False
+        self._condemned: Flight | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._backoff = Backoff(RESTART_FIRST_SECONDS, RESTART_MOST_SECONDS)
-        self.flights: list[Flight] = []
+        self.flights = Flights()
 
     @property
     def is_ready(self) -> bool:
@@ -93,11 +80,9 @@ class Supervisor:
         child = self._child
         if child is None:
             return False
-        self._numbers += 1
-        flight = Flight(self._numbers, tuple(claims))
-        self.flights.append(flight)
-        if len(self.flights) == 1:
-            self._arm()
+        flight = self.flights.add(tuple(claims))
+        if self._alarm is None:
+            self._arm(self._deadline_seconds)
         try:
             await child.send(*work_of(flight, pixels))
         except PipeBrokenError:
@@ -110,7 +95,7 @@ class Supervisor:
         This must not wait: a child that hangs may read nothing, while leases have to be renewed.
         """
         unwanted = {claim.hold for claim in claims}
-        for flight in tuple(self.flights):
+        for flight in self.flights.all():
             jobs = tuple(claim.job.id for claim in flight.claims if claim.hold in unwanted)
             if jobs and self._child is not None:
                 self._child.tell(Cancel(batch=flight.number, jobs=jobs))
@@ -127,26 +112,33 @@ class Supervisor:
     async def _listen(self, child: Child) -> None:
         while True:
             message, blobs = await child.receive()
-            if isinstance(message, Ready) or not self.flights or self.flights[0].number != message.batch:
+            flight = None if isinstance(message, Ready) else self.flights.get(message.batch)
+            if isinstance(message, Ready) or flight is None:
                 raise PipeBrokenError(f"the child said {message.type} out of turn")
-            self._react(message, blobs)
+            self._react(flight, message, blobs)
 
-    def _react(self, message: Progress | Answers | Abandoned, blobs: list[bytes]) -> None:
+    def _react(
+        self, flight: Flight, message: Turn | Progress | Answers | Abandoned, blobs: list[bytes]
+    ) -> None:
+        now = asyncio.get_running_loop().time()
         if isinstance(message, Progress):
-            self._reactions.progressed(self.flights[0], message, blobs)
-            return
-        flight = self.flights.pop(0)
-        self._disarm()
-        if self.flights:
-            self._arm()
-        if isinstance(message, Answers):
-            self._backoff.reset()
-            self._reactions.answered(flight, message, blobs)
+            self._reactions.progressed(flight, message, blobs)
+        elif isinstance(message, Turn):
+            self._arm(self._deadline_seconds - self.flights.turn(flight.number, now))
         else:
-            self._reactions.abandoned(flight)
+            self.flights.end(flight.number, now)
+            self._disarm()
+            if self.flights:  # one of them has its turn at once; if not even that comes, the child hangs
+                self._arm(self._deadline_seconds)
+            if isinstance(message, Answers):
+                self._backoff.reset()
+                self._reactions.answered(flight, message, blobs)
+            else:
+                self._reactions.abandoned(flight)
 
-    def _arm(self) -> None:
-        self._alarm = asyncio.get_running_loop().call_later(self._deadline_seconds, self._kill_hung)
+    def _arm(self, seconds: float) -> None:
+        self._disarm()
+        self._alarm = asyncio.get_running_loop().call_later(seconds, self._kill_hung)
 
     def _disarm(self) -> None:
         if self._alarm is not None:
@@ -154,17 +146,18 @@ class Supervisor:
             self._alarm = None
 
     def _kill_hung(self) -> None:
-        self._condemned = self.flights[0].number
+        self._is_hung, self._condemned = True, self.flights.holder
         if self._child is not None:
             self._child.kill()
 
     def _collapse(self, *, was_ready: bool) -> Crash:
-        flights, self.flights = self.flights, []
-        condemned, self._condemned = self._condemned, None
-        hung = condemned is not None
-        if not flights or (hung and flights[0].number != condemned):
-            return Crash(None, tuple(flights), hung=hung, was_ready=was_ready)
-        return Crash(flights[0], tuple(flights[1:]), hung=hung, was_ready=was_ready)
+        hung, self._is_hung = self._is_hung, False
+        guilty = self.flights.holder
+        if hung and guilty is not self._condemned:
+            guilty = None  # it had only just got the device from the one that was condemned
+        innocent = tuple(flight for flight in self.flights.all() if flight is not guilty)
+        self.flights.clear()
+        return Crash(guilty, innocent, hung=hung, was_ready=was_ready)
 
 
 def work_of(flight: Flight, pixels: Mapping[str, bytes]) -> tuple[Work, list[bytes]]:
@@ -177,6 +170,7 @@ def work_of(flight: Flight, pixels: Mapping[str, bytes]) -> tuple[Work, list[byt
         jobs=jobs,
         images=tuple(places[job.image.key] for job in jobs),
         references=tuple(places[job.reference.key] if job.reference else None for job in jobs),
+        lanes=tuple(claim.lane for claim in flight.claims),
     )
     return work, [pixels[key] for key in keys]
 

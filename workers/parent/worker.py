@@ -13,18 +13,19 @@ from jobs.job import ModelRef
 from jobs.queue import Claim
 from workers.batching import Batch, Planner, crowded_models, needs_of
 from workers.logs import fields
+from workers.parent.flights import Crash, Flight
 from workers.parent.holdings import Holdings
 from workers.parent.outcomes import Outcomes
+from workers.parent.places import openings
 from workers.parent.presence import Presence
+from workers.parent.reports import Reports
 from workers.parent.retries import persist
 from workers.parent.services import Limits, Services
-from workers.parent.supervisor import Crash, Flight, Reactions, Supervisor
+from workers.parent.supervisor import Reactions, Supervisor
 from workers.pipe import Answers, Progress, Ready
 
-REPORT_SECONDS = 0.5
 BLOCK_SECONDS = 1.0
 LEAVE_SECONDS = 2.0
-IN_CHILD = 2  # one batch is computed, the next one waits in the child's memory
 
 _logger = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class Worker:
         self._outcomes = Outcomes(services.queue, services.store)
         planner = Planner(needs_of(services.catalogue), limits.max_batch, limits.max_batch_bytes)
         self._holdings = Holdings(planner, limits.held_jobs)
+        self._reports = Reports(self._outcomes, self._holdings.holds)
         reactions = Reactions(
             ready=self._on_ready,
             answered=self._on_answered,
@@ -59,8 +61,6 @@ class Worker:
         self._crowded: tuple[ModelRef, ...] = ()
         self._draining = False
         self._errands: set[asyncio.Task[None]] = set()
-        self._reported = 0.0
-        self._reporting = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then drain: what runs may end within a lease, the rest is given back."""
@@ -109,11 +109,12 @@ class Worker:
                 await self._send(batch)
 
     def _next(self) -> Batch | None:
-        in_child = len(self._supervisor.flights)
-        if self._draining or not self._supervisor.is_ready or in_child >= IN_CHILD:
+        if self._draining or not self._supervisor.is_ready:
             return None
-        # A batch that could still grow is not closed before the device is free for it.
-        return self._holdings.take(only_full=in_child > 0)
+        for opening in openings(self._supervisor.flights.all()):
+            if batch := self._holdings.take(only_full=opening.only_full, admits=opening.admits):
+                return batch
+        return None
 
     async def _send(self, batch: Batch) -> None:
         fetched, pixels = await self._outcomes.fetch(batch.claims)
@@ -157,10 +158,7 @@ class Worker:
         self._touch()
 
     def _on_progressed(self, flight: Flight, progress: Progress, blobs: list[bytes]) -> None:
-        now = asyncio.get_running_loop().time()
-        due = progress.drafts or now - self._reported >= REPORT_SECONDS
-        if due and not self._reporting:  # while Redis is slow, what comes meanwhile is not told
-            self._reported, self._reporting = now, True
+        if self._reports.are_due(flight, progress, asyncio.get_running_loop().time()):
             self._spawn(self._report(flight, progress, blobs))
 
     def _on_abandoned(self, flight: Flight) -> None:
@@ -179,12 +177,7 @@ class Worker:
         self._touch()
 
     async def _report(self, flight: Flight, progress: Progress, blobs: list[bytes]) -> None:
-        """Tell how far a batch is; what was cancelled meanwhile is found out here soonest."""
-        try:
-            claims = filter(self._holdings.holds, flight.claims)
-            lost = await self._outcomes.report(claims, progress, blobs)
-        finally:
-            self._reporting = False
+        lost = await self._reports.tell(flight, progress, blobs)
         self._supervisor.cancel(self._let_go(lost))
 
     async def _settle(self, claims: list[Claim], answers: Answers, blobs: list[bytes]) -> None:
@@ -209,9 +202,11 @@ class Worker:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._services.queue.lease_seconds):
                 await asyncio.wait(feeding)
-                second = [claim for flight in self._supervisor.flights[1:] for claim in flight.claims]
-                self._supervisor.cancel(second)
-                await self._release([*second, *self._holdings.waiting()])
+                waiting = [
+                    claim for flight in self._supervisor.flights.not_begun() for claim in flight.claims
+                ]
+                self._supervisor.cancel(waiting)
+                await self._release([*waiting, *self._holdings.waiting()])
                 while self._supervisor.flights or self._errands:
                     await self._changed.wait()
                     self._changed.clear()

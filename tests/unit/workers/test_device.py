@@ -15,11 +15,12 @@ from threading import Event
 import pytest
 
 from jobs.catalogue import ModelCard
-from jobs.job import Job, Opened
+from jobs.job import Job, Lane, Opened
 from jobs.result import Outcome
 from tests.samples import MAP, PIXELS, REFERENCE_PIXELS, sample_job, sample_result
 from tests.waiting import wait_until_async
 from workers import device, reporter
+from workers.child.inbox import Inbox
 from workers.onlooker import Onlooker
 from workers.pipe import (
     Abandoned,
@@ -31,8 +32,12 @@ from workers.pipe import (
     PipeBrokenError,
     Progress,
     Ready,
+    Turn,
+    Upward,
     Work,
 )
+
+LANES = (Lane.INTERACTIVE,)
 
 
 class Interrupted(Exception):
@@ -51,11 +56,17 @@ class Answer:
 
 @dataclass
 class Runner:
-    """Calls the checkpoint until `go` is set, then answers, or raises."""
+    """Calls the checkpoint until `go` is set, then answers, or raises; `short` jobs are answered at once.
+
+    While `checks` is not set it waits without the checkpoint.
+    """
 
     device: str = "thread"
     go: Event = field(default_factory=Event)
     error: Exception | None = None
+    checks: Event = field(default_factory=Event)
+    short: set[str] = field(default_factory=set)
+    spent: dict[str, float] = field(default_factory=dict)
     seen: list[list[bytes]] = field(default_factory=list)
     references: list[bytes | None] = field(default_factory=list)
 
@@ -66,9 +77,10 @@ class Runner:
         self.seen.append([one.pixels for one in batch])
         self.references += [one.reference for one in batch]
         onlooker.measured(Footprint(largest=len(batch), peak_bytes=7))
-        onlooker.checkpoint(0.25)
-        while not self.go.wait(0.005):
-            onlooker.checkpoint(0.5)
+        while batch[0].job.id not in self.short and not self.go.wait(0.005):
+            if self.checks.is_set():
+                onlooker.checkpoint(0.5)
+            self.spent[batch[0].job.id] = onlooker.spent()
         if self.error:
             raise self.error
         return [
@@ -85,17 +97,21 @@ class Bench:
     runner: Runner
     loop: asyncio.Task[None]
 
-    async def next(self) -> Ready | Progress | Answers | Abandoned:
-        """The next frame that is no progress."""
-        while isinstance(message := (await self.parent.receive())[0], Progress):
+    async def next(self) -> Upward:
+        """The next frame that is no progress and no turn."""
+        return (await self.next_with_blobs())[0]
+
+    async def next_with_blobs(self) -> tuple[Upward, list[bytes]]:
+        while isinstance((received := await self.parent.receive())[0], Progress | Turn):
             pass
-        return message
+        return received
 
 
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
     ours, theirs = socket.socketpair()
     pipe, runner = ChildEnd(theirs), Runner()
+    runner.checks.set()
     loop = asyncio.create_task(asyncio.to_thread(device.serve, pipe, runner, Interrupted))
     parent = await ParentEnd.over(ours)
     assert await parent.receive() == (Ready(models=(), device="thread"), [])
@@ -106,7 +122,13 @@ async def bench() -> AsyncIterator[Bench]:
 
 
 def work(number: int, *jobs: Job) -> Work:
-    return Work(batch=number, jobs=jobs, images=(0,) * len(jobs), references=(None,) * len(jobs))
+    return Work(
+        batch=number,
+        jobs=jobs,
+        images=(0,) * len(jobs),
+        references=(None,) * len(jobs),
+        lanes=LANES * len(jobs),
+    )
 
 
 async def test_batches_are_answered_in_their_order(bench: Bench) -> None:
@@ -116,7 +138,7 @@ async def test_batches_are_answered_in_their_order(bench: Bench) -> None:
     await bench.parent.send(work(1, *jobs[:2]), [PIXELS])
     await bench.parent.send(work(2, jobs[2]), [PIXELS])
 
-    first, maps = await bench.parent.receive()
+    first, maps = await bench.next_with_blobs()
     assert isinstance(first, Answers)
     assert [outcome.id for outcome in first.outcomes] == [job.id for job in jobs[:2]]
     assert first.footprint == Footprint(largest=2, peak_bytes=7)
@@ -129,7 +151,7 @@ async def test_each_job_is_opened_with_its_own_image_and_reference(bench: Bench)
     jobs = sample_job(reference="r"), sample_job(), sample_job(reference="i")
     bench.runner.go.set()
 
-    sent = Work(batch=1, jobs=jobs, images=(1, 1, 0), references=(0, None, 1))
+    sent = Work(batch=1, jobs=jobs, images=(1, 1, 0), references=(0, None, 1), lanes=LANES * 3)
     await bench.parent.send(sent, [PIXELS, REFERENCE_PIXELS])
     await bench.next()
 
@@ -141,7 +163,8 @@ async def test_progress_is_told_now_and_then(bench: Bench, monkeypatch: pytest.M
     monkeypatch.setattr(reporter, "PROGRESS_SECONDS", 0.01)
     await bench.parent.send(work(1, sample_job()), [PIXELS])
 
-    message, _ = await bench.parent.receive()
+    while isinstance(message := (await bench.parent.receive())[0], Turn):
+        pass
 
     assert message == Progress(batch=1, fraction=0.5)
     bench.runner.go.set()
@@ -159,14 +182,70 @@ async def test_a_batch_is_abandoned_when_all_its_jobs_are_cancelled(bench: Bench
 
 async def test_a_batch_that_was_cancelled_while_it_waited_is_not_begun(bench: Bench) -> None:
     one, two = sample_job(), sample_job()
+    bench.runner.checks.clear()  # the first batch keeps the device
     await bench.parent.send(work(1, one), [PIXELS])
     await wait_until_async(lambda: bench.runner.seen)
     await bench.parent.send(work(2, two), [PIXELS])
     bench.parent.tell(Cancel(batch=2, jobs=(two.id,)))
-    bench.parent.tell(Cancel(batch=1, jobs=(one.id,)))
+    bench.runner.go.set()
 
-    assert [await bench.next(), await bench.next()] == [Abandoned(batch=1), Abandoned(batch=2)]
+    assert isinstance(await bench.next(), Answers)
+    assert await bench.next() == Abandoned(batch=2)
     assert len(bench.runner.seen) == 1
+
+
+async def test_a_batch_that_is_cancelled_while_others_have_the_device_is_abandoned(bench: Bench) -> None:
+    one, two = sample_job(), sample_job()
+    await bench.parent.send(work(1, one), [PIXELS])
+    await bench.parent.send(work(2, two), [PIXELS])
+    await wait_until_async(lambda: len(bench.runner.seen) == 2)
+    bench.parent.tell(Cancel(batch=1, jobs=(one.id,)))
+    assert await bench.next() == Abandoned(batch=1)
+    bench.parent.tell(Cancel(batch=2, jobs=(two.id,)))
+    assert await bench.next() == Abandoned(batch=2)
+
+
+async def test_the_child_says_whose_turn_it_is(bench: Bench) -> None:
+    await bench.parent.send(work(1, sample_job()), [PIXELS])
+    await bench.parent.send(work(2, sample_job()), [PIXELS])
+
+    turns: list[int] = []
+    while turns[-3:] != [1, 2, 1]:
+        message, _ = await bench.parent.receive()
+        turns += [message.batch] if isinstance(message, Turn) else []
+    bench.runner.go.set()
+
+    assert {(await bench.next()).model_dump()["batch"], (await bench.next()).model_dump()["batch"]} == {1, 2}
+
+
+async def test_a_batch_is_answered_while_a_longer_one_is_computed(bench: Bench) -> None:
+    long, short = sample_job(), sample_job()
+    bench.runner.short.add(short.id)
+    await bench.parent.send(work(1, long), [PIXELS])
+    await wait_until_async(lambda: bench.runner.seen)
+    await bench.parent.send(work(2, short), [PIXELS])
+
+    answers = await bench.next()
+    assert isinstance(answers, Answers)
+    assert answers.batch == 2
+    bench.runner.go.set()
+    assert (await bench.next()).model_dump(include={"batch"}) == {"batch": 1}
+
+
+async def test_what_a_batch_is_told_of_time_is_its_own(bench: Bench) -> None:
+    """While the other one has the device, neither its seconds nor what is left of them go on."""
+    await bench.parent.send(work(1, sample_job()), [PIXELS])
+    await bench.parent.send(work(2, sample_job()), [PIXELS])
+    begin = asyncio.get_running_loop().time()
+    await wait_until_async(lambda: sum(bench.runner.spent.values()) > 0.5)
+    bench.runner.go.set()
+    answers = [await bench.next(), await bench.next()]
+    took = asyncio.get_running_loop().time() - begin
+
+    seconds = [answer.seconds for answer in answers if isinstance(answer, Answers)]
+    assert len(seconds) == 2
+    assert sum(seconds) <= took
+    assert min(seconds) > 0.1, "each had its share"
 
 
 async def test_one_wanted_job_keeps_its_batch_going(bench: Bench) -> None:
@@ -182,13 +261,13 @@ async def test_a_cancel_that_comes_too_late_is_not_kept(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: list[int] = []
-    forget = device.Inbox.forget
+    forget = Inbox.forget
 
-    def count(inbox: device.Inbox, work: Work) -> None:
+    def count(inbox: Inbox, work: Work) -> None:
         forget(inbox, work)
         kept.append(len(inbox._cancelled))
 
-    monkeypatch.setattr(device.Inbox, "forget", count)
+    monkeypatch.setattr(Inbox, "forget", count)
     bench.runner.go.set()
     for number in (1, 2, 3):
         job = sample_job()

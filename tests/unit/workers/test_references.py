@@ -19,7 +19,8 @@ from workers.declare import Method, Params, Relevance
 from workers.methods import METHODS
 from workers.models.repository import Repository
 from workers.onlooker import Onlooker
-from workers.parent.supervisor import Flight, work_of
+from workers.parent.flights import Flight
+from workers.parent.supervisor import work_of
 from workers.probe import Probe
 from workers.probe.passes import Pass
 from workers.runner import Answer, Runner

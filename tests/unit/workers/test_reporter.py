@@ -43,7 +43,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def watched(pipe: Pipe, seconds: float = 60.0) -> Reporter:
-    return Reporter(cast(ChildEnd, pipe), 7, lambda: None, seconds)
+    return Reporter(cast(ChildEnd, pipe), 7, lambda: None, lambda: 0.0, seconds)
 
 
 JOB = sample_job()
@@ -108,13 +108,20 @@ def test_progress_is_told_five_times_a_second(clock: Clock) -> None:
     assert 4 <= len(pipe.sent) <= 5
 
 
-def test_time_runs_out_and_the_unwanted_is_abandoned(clock: Clock) -> None:
-    def abandon() -> None:
+def test_an_unwanted_batch_is_abandoned(clock: Clock) -> None:
+    def pause() -> None:
         raise KeyboardInterrupt
 
-    onlooker = Reporter(cast(ChildEnd, Pipe()), 7, abandon, 60.0).onlooker
-    clock.now += 61
+    onlooker = Reporter(cast(ChildEnd, Pipe()), 7, pause, lambda: 0.0, 60.0).onlooker
 
-    assert onlooker.seconds_left() == -1
     with pytest.raises(KeyboardInterrupt):
         onlooker.checkpoint(0.5)
+
+
+def test_time_runs_out_only_while_the_batch_has_the_device(clock: Clock) -> None:
+    spent = 0.0
+    onlooker = Reporter(cast(ChildEnd, Pipe()), 7, lambda: None, lambda: spent, 60.0).onlooker
+    clock.now += 61
+    assert onlooker.seconds_left() == 60
+    spent = 61.0
+    assert (onlooker.seconds_left(), onlooker.spent()) == (-1, 61)

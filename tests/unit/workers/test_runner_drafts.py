@@ -13,14 +13,15 @@ import numpy as np
 import pytest
 import torch
 
-from jobs.job import Job, Opened
+from jobs.job import Job, Lane, Opened
 from jobs.result import Draft, Maps, PartKind, Result, Stop
+from workers.child.batches import Pacing
 from workers.declare import Part, Relevance
 from workers.device import serve
 from workers.methods import METHODS
 from workers.models.repository import Repository
 from workers.onlooker import Drafts, Onlooker
-from workers.pipe import Answers, ChildEnd, ParentEnd, Progress, Ready, Work
+from workers.pipe import Answers, ChildEnd, ParentEnd, Progress, Ready, Turn, Work
 from workers.probe import Interrupted, Probe
 from workers.runner import Answer, Runner
 
@@ -125,19 +126,21 @@ def test_when_time_is_up_a_method_that_can_end_early_does(runner: Runner, ask: A
     assert "late" not in result(other).targets[0].map.flags
 
 
-async def test_a_child_keeps_its_deadline_with_some_time_to_spare(runner: Runner, ask: Ask) -> None:
+async def test_a_child_ends_what_can_end_when_its_time_is_up(runner: Runner, ask: Ask) -> None:
     opened = ask(0, "rise", max_samples=1_000_000)
     runner.run([ask(0, "rise", max_samples=16)], Onlooker())  # reads the network
     ours, theirs = socket.socketpair()
     pipe = ChildEnd(theirs)
-    child = asyncio.create_task(asyncio.to_thread(serve, pipe, runner, Interrupted, deadline_seconds=2.0))
+    pacing = Pacing(soft_seconds=1.6)
+    child = asyncio.create_task(asyncio.to_thread(serve, pipe, runner, Interrupted, pacing))
     parent = await ParentEnd.over(ours)
     assert isinstance((await parent.receive())[0], Ready)
 
     started = time.monotonic()
-    await parent.send(Work(batch=1, jobs=(opened.job,), images=(0,), references=(None,)), [opened.pixels])
+    work = Work(batch=1, jobs=(opened.job,), images=(0,), references=(None,), lanes=(Lane.INTERACTIVE,))
+    await parent.send(work, [opened.pixels])
     heard = [(await parent.receive())[0]]
-    while isinstance(heard[-1], Progress):
+    while isinstance(heard[-1], Progress | Turn):
         heard.append((await parent.receive())[0])
     seconds = time.monotonic() - started
     parent.close()
