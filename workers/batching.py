@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from jobs.catalogue import Catalogue, Need
 from jobs.job import Lane, ModelRef
 from jobs.queue import Claim
 from workers.sizes import BATCH_SECONDS, Kind, Sizes, Tally, kind_of
-from workers.turns import Turns
+from workers.turns import SLICE_SECONDS, Turns
 
-SLICE_SECONDS = 0.05  # of the device is a turn; what takes less is cheap
 AFFINITY_SECONDS = 2.0  # no job waits longer than this for the sake of the model that ran last
 
 Needs = Mapping[str, frozenset[Need]]
@@ -26,26 +25,24 @@ class Waiting:
 
     claim: Claim
     age: tuple[int, int]
+    flow: Flow
     key: Key
     kind: Kind
     suspect: bool
     since_seconds: float
-
-    @property
-    def flow(self) -> Flow:
-        """Whose turns it uses up."""
-        return flow_of(self.claim)
 
 
 @dataclass(frozen=True)
 class Batch:
     """Jobs that share a pass through one model; `full` says that no later arrival could join them.
 
-    It is as urgent as the most urgent of its jobs, and could have been sent since the first of them came.
+    Either all of them are cheap, each less than a slice of the device, or none is. The batch is as urgent as
+    the most urgent of its jobs, and could have been sent since the first of them came.
     """
 
     claims: tuple[Claim, ...]
     full: bool
+    cheap: bool = True
     lane: Lane = Lane.INTERACTIVE
     since_seconds: float = 0.0
 
@@ -55,7 +52,8 @@ class Planner:
 
     Tenants and lanes have their turns by the seconds of the device that their jobs took. In a flow each key
     is a queue of its own, so arrivals in the order A, B, A, B make one batch of A and one of B. Jobs of
-    others that are compatible fill what is left.
+    others that are compatible fill what is left. Cheap jobs and costly ones have turns apart, as they have
+    places in the child: who waits long for the one kind is not kept from the other.
     """
 
     def __init__(self, needs: Needs, max_batch: int, max_bytes: int) -> None:
@@ -64,7 +62,7 @@ class Planner:
         self.max_batch = max_batch
         self._needs = needs
         self._max_bytes = max_bytes
-        self._turns = Turns[Flow](SLICE_SECONDS)
+        self._turns = {cheap: Turns[Flow](SLICE_SECONDS) for cheap in (True, False)}
         self._last_model = ""
 
     def admit(self, claim: Claim, now_seconds: float, *, suspect: bool = False) -> Waiting:
@@ -72,18 +70,28 @@ class Planner:
         job = claim.job
         needs = _as_one_pass(self._needs.get(job.method.name, frozenset()))
         key = job.model.key, needs, job.id if suspect else ""
-        return Waiting(claim, _age(claim.entry), key, kind_of(claim), suspect, now_seconds)
+        return Waiting(claim, _age(claim.entry), flow_of(claim), key, kind_of(claim), suspect, now_seconds)
 
-    def plan(self, waiting: Iterable[Waiting], now_seconds: float) -> Batch | None:
-        """The next batch of those that wait, or None if nobody does; the same until something changes."""
-        by_age = sorted(waiting, key=lambda one: one.age)
-        flow = self._turns.next(dict.fromkeys(one.flow for one in by_age))
+    def plan(
+        self, waiting: Iterable[Waiting], now_seconds: float, *, cheap: bool, busy: Collection[Flow] = ()
+    ) -> Batch | None:
+        """The next batch of the cheap jobs that wait, or of the others, but none of a flow that is busy.
+
+        None if nobody waits. The answer is the same until something changes.
+        """
+        allowed = [
+            one
+            for one in waiting
+            if one.flow not in busy and self.sizes.is_cheap(one.kind, one.claim) == cheap
+        ]
+        by_age = sorted(allowed, key=lambda one: one.age)
+        flow = self._turns[cheap].next(dict.fromkeys(one.flow for one in by_age))
         if flow is None:
             return None
         first = self._first([one for one in by_age if one.flow == flow], now_seconds)
         mates = [one for one in by_age if one.key == first.key]
         mates.sort(key=lambda one: (one.flow != flow, one.claim.lane is not first.claim.lane))
-        return self._fill(mates)
+        return self._fill(mates, cheap=cheap)
 
     def begin(self, batch: Batch) -> float:
         """The batch is on its way; each of its jobs is charged the seconds that are returned, in advance.
@@ -91,13 +99,14 @@ class Planner:
         Without it a flow would be chosen again and again until its first batch is answered.
         """
         self._last_model = batch.claims[0].job.model.key
-        advance = min(self.sizes.predict(batch.claims), BATCH_SECONDS)
-        self._turns.charge([flow_of(claim) for claim in batch.claims], advance)
-        return advance / len(batch.claims)
+        advance = min(self.sizes.predict(batch.claims), BATCH_SECONDS) / len(batch.claims)
+        for claim in batch.claims:
+            self.charge(claim, advance, cheap=batch.cheap)
+        return advance
 
-    def charge(self, claim: Claim, seconds: float) -> None:
+    def charge(self, claim: Claim, seconds: float, *, cheap: bool) -> None:
         """One job has taken more of the device than was charged, or less."""
-        self._turns.charge([flow_of(claim)], seconds)
+        self._turns[cheap].charge([flow_of(claim)], seconds)
 
     def _first(self, flow: Sequence[Waiting], now_seconds: float) -> Waiting:
         """The oldest job, or for a while the oldest one of the model that ran last."""
@@ -106,7 +115,7 @@ class Planner:
             return oldest
         return next((one for one in flow if one.key[0] == self._last_model), oldest)
 
-    def _fill(self, mates: Sequence[Waiting]) -> Batch:
+    def _fill(self, mates: Sequence[Waiting], *, cheap: bool) -> Batch:
         """As many as fit, in this order."""
         turn, tally = mates[0], Tally(self.sizes)
         batch: list[Waiting] = []
@@ -127,6 +136,7 @@ class Planner:
         return Batch(
             tuple(one.claim for one in batch),
             full=is_closed or is_full or tally.seconds >= BATCH_SECONDS,
+            cheap=cheap,
             lane=Lane.INTERACTIVE if is_urgent else Lane.BULK,
             since_seconds=min(one.since_seconds for one in batch),
         )

@@ -10,9 +10,10 @@ import socket
 import sys
 from pathlib import Path
 
-from workers.child.batches import SLICE_SECONDS, Batches, Explainer, Pacing
+from workers.child.batches import Batches, Explainer, Pacing
 from workers.logs import log_as_json
 from workers.pipe import ChildEnd, PipeBrokenError, Ready
+from workers.turns import SLICE_SECONDS
 
 MARGIN = 0.2  # of the deadline is left for what cannot end early
 SPIN_COUNT = "10000"  # about 10 microseconds of a thread that waits for the others

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from jobs.queue import Claim
 from workers.lines import Line
 from workers.pipe import Footprint
+from workers.turns import SLICE_SECONDS
 
 BATCH_SECONDS = 1.0  # what does not fit into this runs in another batch
 ROOM_SHARE = 0.8  # of the memory; the rest is for what a prediction misses
@@ -63,6 +64,10 @@ class Sizes:
         """Seconds by forward passes of a kind; those of its model where it was never measured."""
         line = self._habits[kind].seconds
         return line if line.points else self._models[kind[0]]
+
+    def is_cheap(self, kind: Kind, claim: Claim) -> bool:
+        """Whether a job should take less of the device than one slice."""
+        return self.seconds(kind).at(claim.cost) < SLICE_SECONDS
 
     def predict(self, claims: Iterable[Claim]) -> float:
         """How many seconds the device will work on these together."""

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 F = TypeVar("F", bound=Hashable)
 
+SLICE_SECONDS = 0.05  # of the device at a time; what takes less is cheap
 MOST_OWED_SECONDS = 10.0
 
 

@@ -37,7 +37,7 @@ async def test_cheap_jobs_are_sent_to_the_child_before_costly_ones_that_came_fir
 
 
 async def test_cheap_and_costly_jobs_are_in_batches_of_their_own(workshop: Workshop) -> None:
-    jobs = [scripted("work", seconds=0.1, cost=cost) for cost in (1000, 1, 1000, 1)]
+    jobs = [scripted("work", seconds=0.1, cost=cost) for cost in (40, 1, 40, 1)]
     await workshop.submit(*jobs)
 
     async with workshop.worker(max_batch=8):

@@ -18,8 +18,7 @@ from workers.child.inbox import Inbox
 from workers.onlooker import Onlooker
 from workers.pipe import Abandoned, Answers, ChildEnd, PipeBrokenError, Turn, Work
 from workers.reporter import Reporter
-
-SLICE_SECONDS = 0.05
+from workers.turns import SLICE_SECONDS
 
 
 class Answered(Protocol):

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from jobs.queue import Claim
 from workers.batching import Batch, Planner, Waiting
 from workers.lingering import linger_seconds
+from workers.parent.places import Opening
 from workers.pipe import Answers
+from workers.sizes import kind_of
+
+
+@dataclass(frozen=True)
+class Advance:
+    """What a flow was charged for a job before it was done, among the cheap ones or the others."""
+
+    cheap: bool
+    seconds: float
 
 
 class Holdings:
@@ -22,7 +33,7 @@ class Holdings:
         self._limit = limit
         self._clock = clock
         self._held: dict[str, Waiting] = {}
-        self._planned: dict[str, float] = {}
+        self._planned: dict[str, Advance] = {}
         self.linger_seconds: float | None = None
 
     @property
@@ -55,36 +66,39 @@ class Holdings:
             self._held[claim.job.id] = self._planner.admit(claim, self._clock(), suspect=suspect)
         return tuple(stale)
 
-    def take(self, *, only_full: bool, admits: Callable[[Claim], bool] = lambda _: True) -> Batch | None:
-        """Plan the next batch of those that wait and are admitted. `only_full`: the device has work for now.
+    def take(self, openings: Iterable[Opening]) -> Batch | None:
+        """Plan the next batch of those that wait, for the first opening that can be filled.
 
         Where a batch is held back for mates that may come, `linger_seconds` says when to ask again.
         """
         self.linger_seconds = None
         now = self._clock()
-        batch = self._planner.plan((one for one in self._waiting() if admits(one.claim)), now)
-        if batch is None or (only_full and not batch.full):
-            return None
-        linger = linger_seconds(batch, idle=not only_full, waited_seconds=now - batch.since_seconds)
-        if linger:
-            self.linger_seconds = linger
-            return None
-        advance_seconds = self._planner.begin(batch)
-        self._planned.update((claim.job.id, advance_seconds) for claim in batch.claims)
-        return batch
+        for opening in openings:
+            batch = self._planner.plan(self._waiting(), now, cheap=opening.is_cheap, busy=opening.busy)
+            if batch is None or (opening.only_full and not batch.full):
+                continue
+            linger = linger_seconds(batch, idle=opening.is_idle, waited_seconds=now - batch.since_seconds)
+            if not linger:
+                self._begin(batch)
+                return batch
+            self.linger_seconds = min(linger, self.linger_seconds or linger)
+        return None
+
+    def is_cheap(self, claim: Claim) -> bool:
+        """Whether a job should take less of the device than one slice."""
+        one = self._held.get(claim.job.id)
+        return self._planner.sizes.is_cheap(kind_of(claim) if one is None else one.kind, claim)
 
     def learn(self, claims: Sequence[Claim], answers: Answers) -> None:
         """A batch was answered: its flows are charged what it took, and later ones are planned by it."""
         for claim in claims:
-            advance_seconds = 0.0
-            if self.holds(claim):
-                advance_seconds, self._planned[claim.job.id] = self._planned.get(claim.job.id, 0.0), 0.0
-            self._planner.charge(claim, answers.seconds / len(claims) - advance_seconds)
+            paid = self._planned.get(claim.job.id) if self.holds(claim) else None
+            if paid is None:
+                paid = Advance(self.is_cheap(claim), 0.0)
+            else:
+                self._planned[claim.job.id] = replace(paid, seconds=0.0)
+            self._planner.charge(claim, answers.seconds / len(claims) - paid.seconds, cheap=paid.cheap)
         self._planner.sizes.learn(claims, answers.seconds, answers.footprint, self._clock())
-
-    def predicted_seconds(self, claims: Iterable[Claim]) -> float:
-        """How long the device will work on these together."""
-        return self._planner.sizes.predict(claims)
 
     def waiting(self) -> tuple[Claim, ...]:
         """The claims that are in no batch."""
@@ -111,9 +125,13 @@ class Holdings:
 
     def _take_back(self, claim: Claim) -> None:
         """The claim is in no batch any more."""
-        advance_seconds = self._planned.pop(claim.job.id, 0.0)
-        if advance_seconds:
-            self._planner.charge(claim, -advance_seconds)
+        paid = self._planned.pop(claim.job.id, None)
+        if paid is not None:
+            self._planner.charge(claim, -paid.seconds, cheap=paid.cheap)
+
+    def _begin(self, batch: Batch) -> None:
+        paid = Advance(batch.cheap, self._planner.begin(batch))
+        self._planned.update((claim.job.id, paid) for claim in batch.claims)
 
     def _waiting(self) -> list[Waiting]:
         return [one for job_id, one in self._held.items() if job_id not in self._planned]

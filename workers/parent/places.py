@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from jobs.job import Lane
 from jobs.queue import Claim
+from workers.batching import Flow, flow_of
 from workers.parent.flights import Flight
 
-CHEAP_FORWARDS = 16.0  # of a small network these take less than a slice
 CHEAP_PLACES = 2  # one batch is computed, the next one waits in the child's memory
 COSTLY_PLACES = 2  # they share what the cheap ones leave
 
 
 @dataclass(frozen=True)
 class Opening:
-    """Room in the child for a batch of cheap jobs, or of costly ones whose flows have none there."""
+    """Room in the child for a batch of cheap jobs, or of costly ones whose flows have none there.
+
+    `only_full` says that a batch is ahead of it, `is_idle` that the child has none at all.
+    """
 
     is_cheap: bool
     only_full: bool
-    busy: frozenset[tuple[str, Lane]] = frozenset()
-
-    def admits(self, claim: Claim) -> bool:
-        """Whether a job may be in that batch. Cheap jobs never wait for costly ones beside them."""
-        return is_cheap(claim) == self.is_cheap and flow_of(claim) not in self.busy
+    is_idle: bool
+    busy: frozenset[Flow] = frozenset()
 
 
-def is_cheap(claim: Claim) -> bool:
-    """Whether a job should take less of the device than one slice."""
-    return claim.cost <= CHEAP_FORWARDS
-
-
-def flow_of(claim: Claim) -> tuple[str, Lane]:
-    """Who shares the device with others: a tenant, in each of its lines."""
-    return claim.job.tenant, claim.lane
-
-
-def openings(flights: Sequence[Flight]) -> list[Opening]:
+def openings(flights: Sequence[Flight], is_cheap: Callable[[Claim], bool]) -> list[Opening]:
     """What may be sent beside the batches that the child has: the cheap first, which overtake the costly.
 
     A batch of cheap jobs that could still grow is not closed while another one is ahead of it. A flow has one
@@ -47,8 +36,8 @@ def openings(flights: Sequence[Flight]) -> list[Opening]:
     n_cheap = len(flights) - len(costly)
     found = []
     if n_cheap < CHEAP_PLACES:
-        found.append(Opening(is_cheap=True, only_full=n_cheap > 0))
+        found.append(Opening(is_cheap=True, only_full=n_cheap > 0, is_idle=not flights))
     if len(costly) < COSTLY_PLACES:
         busy = frozenset(flow_of(claim) for flight in costly for claim in flight.claims)
-        found.append(Opening(is_cheap=False, only_full=False, busy=busy))
+        found.append(Opening(is_cheap=False, only_full=False, is_idle=not flights, busy=busy))
     return found

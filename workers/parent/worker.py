@@ -111,10 +111,7 @@ class Worker:
     def _next(self) -> Batch | None:
         if self._draining or not self._supervisor.is_ready:
             return None
-        for opening in openings(self._supervisor.flights.all()):
-            if batch := self._holdings.take(only_full=opening.only_full, admits=opening.admits):
-                return batch
-        return None
+        return self._holdings.take(openings(self._supervisor.flights.all(), self._holdings.is_cheap))
 
     async def _send(self, batch: Batch) -> None:
         fetched, pixels = await self._outcomes.fetch(batch.claims)

@@ -31,10 +31,16 @@ def admitted(*claims: Claim) -> list[Waiting]:
     return [planner().admit(one, 0.0) for one in claims]
 
 
+def next_of(turns: Planner, waiting: list[Waiting], now_seconds: float = 0.0) -> Batch | None:
+    """The cheap ones first."""
+    batches = (turns.plan(waiting, now_seconds, cheap=cheap) for cheap in (True, False))
+    return next(filter(None, batches), None)
+
+
 def all_batches(waiting: list[Waiting], *, now_seconds: float = 0.0) -> list[Batch]:
     """Plan until nobody waits."""
     batches, turns = [], planner()
-    while batch := turns.plan(waiting, now_seconds):
+    while batch := next_of(turns, waiting, now_seconds):
         turns.begin(batch)
         batches.append(batch)
         waiting = [one for one in waiting if one.claim not in batch.claims]
@@ -42,13 +48,13 @@ def all_batches(waiting: list[Waiting], *, now_seconds: float = 0.0) -> list[Bat
 
 
 def plan(*claims: Claim) -> Batch:
-    batch = planner().plan(admitted(*claims), 0.0)
+    batch = next_of(planner(), admitted(*claims))
     assert batch is not None
     return batch
 
 
 def test_nobody_waits_and_nothing_is_planned() -> None:
-    assert planner().plan([], 0.0) is None
+    assert next_of(planner(), []) is None
 
 
 def test_what_reads_layers_joins_a_pass_that_records_their_gradients() -> None:
@@ -173,14 +179,14 @@ def test_every_job_is_planned_once_with_its_like(
 
 def test_the_model_that_ran_last_is_preferred_for_a_while() -> None:
     turns = planner()
-    batch = turns.plan(admitted(claim(A)), 0.0)
+    batch = next_of(turns, admitted(claim(A)))
     assert batch is not None
     turns.begin(batch)
     of_b, of_a = claim(B), claim(A)
     waiting = [turns.admit(of_b, 10.0), turns.admit(of_a, 11.9)]
 
     def first(now_seconds: float) -> Claim:
-        batch = turns.plan(waiting, now_seconds)
+        batch = next_of(turns, waiting, now_seconds)
         assert batch is not None
         return batch.claims[0]
 
@@ -192,7 +198,7 @@ def test_a_model_without_end_of_jobs_keeps_others_waiting_no_longer_than_affinit
     turns, began = planner(), []
     waits, other = turns.admit(claim(A), 0.0), turns.admit(claim(B), 0.0)
     for quarter in range(12):
-        batch = turns.plan([waits, other], quarter / 4)
+        batch = next_of(turns, [waits, other], quarter / 4)
         assert batch is not None
         turns.begin(batch)
         began.append(batch.claims[0].job.model)
@@ -205,7 +211,7 @@ def test_a_plan_that_is_not_begun_changes_nothing() -> None:
     turns = planner()
     waiting = [turns.admit(claim(tenant=tenant), 0.0) for tenant in "tu"]
 
-    assert turns.plan(waiting, 0.0) == turns.plan(waiting, 0.0)
+    assert next_of(turns, waiting) == next_of(turns, waiting)
 
 
 def test_tenants_take_turns_before_anything_is_answered() -> None:
@@ -235,8 +241,8 @@ def test_bulk_joins_an_interactive_batch_only_as_far_as_a_slice_goes() -> None:
 def test_a_batch_is_as_urgent_as_its_most_urgent_job_and_as_old_as_its_oldest() -> None:
     turns = planner()
     bulk, urgent = claim(entry="1-0", lane=Lane.BULK), claim(tenant="u")
-    alone = turns.plan([turns.admit(bulk, 3.0)], 3.0)
-    together = turns.plan([turns.admit(bulk, 3.0), turns.admit(urgent, 2.0)], 3.0)
+    alone = next_of(turns, [turns.admit(bulk, 3.0)])
+    together = next_of(turns, [turns.admit(bulk, 3.0), turns.admit(urgent, 2.0)])
 
     assert alone == Batch((bulk,), full=False, lane=Lane.BULK, since_seconds=3.0)
     assert together == Batch((bulk, urgent), full=False, lane=Lane.INTERACTIVE, since_seconds=2.0)
@@ -245,13 +251,48 @@ def test_a_batch_is_as_urgent_as_its_most_urgent_job_and_as_old_as_its_oldest() 
 def test_what_takes_long_runs_singly_and_is_full_at_once() -> None:
     costly = [claim(method="rise", cost=4000) for _ in range(2)]
 
-    assert all_batches(admitted(*costly)) == [Batch((one,), full=True) for one in costly]
+    assert all_batches(admitted(*costly)) == [Batch((one,), full=True, cheap=False) for one in costly]
+
+
+def test_cheap_jobs_and_costly_ones_make_batches_apart() -> None:
+    cheap, costly = claim(cost=4.9, entry="9-0"), claim(cost=5, entry="2-0")  # 49 ms and 50 ms
+    waiting = admitted(cheap, costly)
+
+    assert planner().plan(waiting, 0.0, cheap=True) == Batch((cheap,), full=False)
+    assert planner().plan(waiting, 0.0, cheap=False) == Batch((costly,), full=False, cheap=False)
+
+
+def test_what_a_flow_owes_for_costly_jobs_does_not_delay_its_cheap_ones() -> None:
+    turns = planner()
+    jobs = [claim(tenant="t", cost=100), claim(tenant="t", entry="8-0"), claim(tenant="u", entry="9-0")]
+    waiting = [turns.admit(one, 0.0) for one in jobs]
+    batch = turns.plan(waiting, 0.0, cheap=False)
+    assert batch is not None
+    turns.begin(batch)
+
+    batch = turns.plan(waiting, 0.0, cheap=True)
+
+    assert batch is not None
+    assert batch.claims == tuple(jobs[1:])
+
+
+def test_a_flow_that_is_busy_has_no_turn() -> None:
+    waiting = admitted(claim(tenant="t", cost=100), claim(tenant="u", cost=100))
+    busy = [waiting[0].flow]
+
+    batch = planner().plan(waiting, 0.0, cheap=False, busy=busy)
+
+    assert batch is not None
+    assert batch.claims == (waiting[1].claim,)
 
 
 def test_a_batch_that_would_take_too_long_is_cut() -> None:
     jobs = [claim(cost=45) for _ in range(3)]  # 0.45 s each, as far as anybody knows
 
-    assert all_batches(admitted(*jobs)) == [Batch(tuple(jobs[:2]), full=True), Batch((jobs[2],), full=False)]
+    assert all_batches(admitted(*jobs)) == [
+        Batch(tuple(jobs[:2]), full=True, cheap=False),
+        Batch((jobs[2],), full=False, cheap=False),
+    ]
 
 
 @pytest.mark.parametrize("tenants", [1, 128])
@@ -263,7 +304,7 @@ def test_a_plan_takes_far_less_than_a_millisecond(tenants: int) -> None:
         for number in range(128)
     ]
 
-    assert min(timeit.repeat(lambda: turns.plan(waiting, 0.0), number=10, repeat=5)) / 10 < 1e-3
+    assert min(timeit.repeat(lambda: next_of(turns, waiting), number=10, repeat=5)) / 10 < 1e-3
 
 
 def test_a_model_that_gave_its_whole_share_is_crowded() -> None:

@@ -9,8 +9,9 @@ import pytest
 from jobs.job import Lane
 from jobs.queue import Claim
 from tests.samples import sample_job
-from workers.batching import Planner
+from workers.batching import Batch, Planner
 from workers.parent.holdings import Holdings
+from workers.parent.places import Opening
 from workers.pipe import Answers, Footprint
 
 
@@ -28,6 +29,13 @@ def holdings(limit: int = 8, *, max_batch: int = 2, clock: Clock | None = None) 
 
 def answers(seconds: float, *, largest: int = 1) -> Answers:
     return Answers(batch=1, outcomes=(), maps=(), seconds=seconds, footprint=Footprint(largest=largest))
+
+
+def take(held: Holdings, *, only_full: bool = False) -> Batch | None:
+    """The next batch of an idle device, or a full one where it has work; the cheap ones first."""
+    return held.take(
+        Opening(is_cheap=is_cheap, only_full=only_full, is_idle=not only_full) for is_cheap in (True, False)
+    )
 
 
 def claim(*, number: int = 1, crashes: int = 0, deliveries: int = 1, interruptions: int = 0) -> Claim:
@@ -51,11 +59,11 @@ def test_a_planned_job_is_held_but_does_not_wait() -> None:
     one = claim()
     held.add([one])
 
-    batch = held.take(only_full=False)
+    batch = take(held)
 
     assert batch is not None
     assert batch.claims == (one,)
-    assert held.take(only_full=False) is None
+    assert take(held) is None
     assert held.holds(one)
     assert held.waiting() == ()
 
@@ -63,10 +71,10 @@ def test_a_planned_job_is_held_but_does_not_wait() -> None:
 def test_a_batch_that_may_grow_is_left_when_only_full_ones_are_wanted() -> None:
     held = holdings()
     held.add([claim()])
-    assert held.take(only_full=True) is None
+    assert take(held, only_full=True) is None
 
     held.add([claim(number=2)])
-    batch = held.take(only_full=True)
+    batch = take(held, only_full=True)
     assert batch is not None
     assert len(batch.claims) == 2
 
@@ -75,11 +83,11 @@ def test_jobs_of_a_crashed_batch_run_one_by_one() -> None:
     held = holdings()
     pair = [claim(), claim(number=2)]
     held.add(pair)
-    assert held.take(only_full=False)
+    assert take(held)
 
     held.put_back(pair, alone=True)
 
-    first, second = held.take(only_full=False), held.take(only_full=False)
+    first, second = take(held), take(held)
     assert first is not None
     assert second is not None
     assert [first.claims, second.claims] == [(pair[0],), (pair[1],)]
@@ -89,11 +97,11 @@ def test_a_suspect_stays_one_when_it_is_put_back_without_blame() -> None:
     held = holdings()
     suspect, other = claim(crashes=1), claim(number=2)
     held.add([suspect, other])
-    assert held.take(only_full=False)
+    assert take(held)
 
     held.put_back([suspect])
 
-    batch = held.take(only_full=False)
+    batch = take(held)
     assert batch is not None
     assert batch.claims == (suspect,)
 
@@ -103,7 +111,7 @@ def test_jobs_that_were_handed_back_or_only_waited_elsewhere_run_together() -> N
     pair = [claim(deliveries=2), claim(number=2, deliveries=3)]
     held.add(pair)
 
-    batch = held.take(only_full=False)
+    batch = take(held)
 
     assert batch is not None
     assert batch.claims == tuple(pair)
@@ -114,7 +122,7 @@ def test_a_job_that_ran_when_its_worker_vanished_runs_alone() -> None:
     dropped = claim(deliveries=2, interruptions=1)
     held.add([dropped, claim(number=2)])
 
-    batch = held.take(only_full=False)
+    batch = take(held)
 
     assert batch is not None
     assert batch.claims == (dropped,)
@@ -125,7 +133,7 @@ def test_a_later_claim_of_the_same_job_replaces_the_earlier_one() -> None:
     early = claim()
     late = replace(early, deliveries=2)
     held.add([early])
-    assert held.take(only_full=False)
+    assert take(held)
 
     assert held.add([late]) == (early,)
 
@@ -141,10 +149,10 @@ def test_a_few_jobs_linger_for_more_while_the_device_is_idle() -> None:
     held = holdings(max_batch=8, clock=clock)
     held.add([claim(), claim(number=2)])
 
-    assert held.take(only_full=False) is None
+    assert take(held) is None
     assert held.linger_seconds == pytest.approx(0.005)
     clock.seconds += 0.0051
-    assert held.take(only_full=False) is not None
+    assert take(held) is not None
     assert held.linger_seconds is None
 
 
@@ -152,13 +160,13 @@ def test_one_job_alone_does_not_linger_nor_do_those_that_waited_for_the_device()
     clock = Clock(100.0)
     held = holdings(max_batch=8, clock=clock)
     held.add([claim()])
-    assert held.take(only_full=False) is not None
+    assert take(held) is not None
 
     held.add([claim(number=2), claim(number=3)])
-    assert held.take(only_full=True) is None
+    assert take(held, only_full=True) is None
     assert held.linger_seconds is None
     clock.seconds += 0.1
-    assert held.take(only_full=False) is not None
+    assert take(held) is not None
 
 
 def of(tenant: str, number: int, *, cost: float = 10.0) -> Claim:
@@ -167,7 +175,7 @@ def of(tenant: str, number: int, *, cost: float = 10.0) -> Claim:
 
 
 def taken(held: Holdings) -> Claim:
-    batch = held.take(only_full=False)
+    batch = take(held)
     assert batch is not None
     return batch.claims[0]
 
@@ -213,11 +221,12 @@ def test_batches_are_planned_by_what_those_before_them_took() -> None:
     for number in range(1, 4):
         held.add([of("t", number, cost=1)])
         one = taken(held)
+        assert number > 2 or held.is_cheap(one)
         held.learn([one], answers(0.4))
         held.let_go([one])
 
-    assert held.predicted_seconds([of("t", 9, cost=2)]) == pytest.approx(0.8)
+    assert not held.is_cheap(of("t", 9, cost=1))
     held.add([of("t", 10 + number, cost=1) for number in range(8)])
-    batch = held.take(only_full=True)
+    batch = take(held, only_full=True)
     assert batch is not None
     assert len(batch.claims) == 2
