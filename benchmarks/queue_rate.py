@@ -54,7 +54,6 @@ async def _submit_all(url: str, worker: subprocess.Popen[bytes]) -> float:
     """Seconds until all jobs are committed; the consumer runs beside, in a process of its own."""
     redis = connect(url)
     queue = JobQueue(redis, Keys())
-    await queue.ensure_groups([MODEL])
     numbers = iter(range(JOBS))
     started = time.perf_counter()
     await asyncio.gather(*(_submit(queue, numbers) for _ in range(SUBMITTERS)))

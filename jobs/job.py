@@ -34,6 +34,25 @@ class Lane(StrEnum):
     BULK = "bulk"
 
 
+@dataclass(frozen=True)
+class Flow:
+    """A tenant's jobs of one lane, which wait in a line of their own."""
+
+    lane: Lane
+    tenant: str
+
+    @property
+    def name(self) -> str:
+        """How Redis knows it."""
+        return f"{self.lane} {self.tenant}"
+
+    @classmethod
+    def named(cls, name: str) -> Flow:
+        """The flow of a name."""
+        lane, _, tenant = name.partition(" ")
+        return cls(Lane(lane), tenant)
+
+
 FINISHED = frozenset({State.DONE, State.FAILED, State.CANCELLED})
 
 

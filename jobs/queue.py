@@ -33,7 +33,7 @@ class DeadLetter:
 
 
 class JobQueue(Submissions, Claims):
-    """Jobs on Redis Streams: one stream a model, one consumer group, one entry an unfinished job.
+    """Jobs on Redis Streams: one stream a model and flow, one consumer group, one entry an unfinished job.
 
     Every method raises `jobs.errors.Unavailable` while Redis is out of reach.
     """
@@ -48,7 +48,7 @@ class JobQueue(Submissions, Claims):
             names = [model.key for model in models] if models is not None else await self._announced()
             async with self.redis.pipeline(transaction=False) as pipeline:
                 for name in names:
-                    pipeline.xlen(self.keys.queue_named(name))
+                    pipeline.zcard(self.keys.unfinished(name))
                 return dict(zip(names, await pipeline.execute(), strict=True))
 
     async def drain_seconds(self, models: Iterable[ModelRef] | None = None) -> dict[str, float]:

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from jobs import moves
 from jobs.connection import reachable
 from jobs.errors import DeadlineUnmeetable, Gone, QueueFull, TenantFull
-from jobs.job import Job, State, Terms
+from jobs.job import Flow, Job, State, Terms
 from jobs.keys import Keys
 from jobs.lua import run
 from jobs.moves import Limits
@@ -24,6 +24,13 @@ class Submission:
 
     state: State
     created: bool
+
+
+@dataclass(frozen=True)
+class _Place:
+    model_key: str
+    flow: Flow
+    images: list[str]
 
 
 class Submissions:
@@ -73,7 +80,7 @@ class Submissions:
             known = await self._place(tenant, job_id)
             if known is None:
                 return False
-            return bool(await run(self.redis, moves.cancel(self.keys, tenant, job_id, known[0])))
+            return bool(await run(self.redis, moves.cancel(self.keys, job_id, known.model_key, known.flow)))
 
     async def erase(self, tenant: str, job_id: str) -> bool:
         """Remove a job in any state with its result, and those of its images that no other job uses."""
@@ -81,9 +88,8 @@ class Submissions:
             known = await self._place(tenant, job_id)
             if known is None:
                 return False
-            model_key, images = known
-            image_jobs = {image: await self._mates(image, job_id) for image in images}
-            call = moves.erase(self.keys, tenant, job_id, model_key, image_jobs=image_jobs)
+            image_jobs = {image: await self._mates(image, job_id) for image in known.images}
+            call = moves.erase(self.keys, job_id, known.model_key, known.flow, image_jobs=image_jobs)
             return bool(await run(self.redis, call))
 
     async def _mates(self, image: str, job_id: str) -> list[str]:
@@ -91,10 +97,12 @@ class Submissions:
         members = cast(set[bytes], await self.redis.smembers(self.keys.image_jobs(image)))
         return sorted(member.decode() for member in members if member.decode() != job_id)
 
-    async def _place(self, tenant: str, job_id: str) -> tuple[str, list[str]] | None:
-        """The model key and the images of a tenant's job."""
-        fields = await self.redis.hmget(self.keys.job(job_id), ["tenant", "model", "image", "reference"])
-        owner, model_key, *images = cast(list[bytes | None], fields)
-        if owner != tenant.encode() or model_key is None or images[0] is None:
+    async def _place(self, tenant: str, job_id: str) -> _Place | None:
+        """Where a tenant's job is."""
+        names = ["tenant", "model", "flow", "image", "reference"]
+        fields = await self.redis.hmget(self.keys.job(job_id), names)
+        owner, model_key, flow, *images = cast(list[bytes | None], fields)
+        if owner != tenant.encode() or model_key is None or flow is None:
             return None
-        return model_key.decode(), [image.decode() for image in images if image is not None]
+        kept = [image.decode() for image in images if image is not None]
+        return _Place(model_key.decode(), Flow.named(flow.decode()), kept)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from jobs.catalogue import Catalogue, Need
-from jobs.job import Lane, ModelRef
+from jobs.job import Flow, Lane
 from jobs.queue import Claim
 from workers.sizes import BATCH_SECONDS, Kind, Sizes, Tally, kind_of
 from workers.turns import SLICE_SECONDS, Turns
@@ -16,7 +15,6 @@ AFFINITY_SECONDS = 2.0  # no job waits longer than this for the sake of the mode
 
 Needs = Mapping[str, frozenset[Need]]
 Key = tuple[str, frozenset[Need], str]
-Flow = tuple[str, Lane]
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class Planner:
         job = claim.job
         needs = _as_one_pass(self._needs.get(job.method.name, frozenset()))
         key = job.model.key, needs, job.id if suspect else ""
-        return Waiting(claim, _age(claim.entry), flow_of(claim), key, kind_of(claim), suspect, now_seconds)
+        return Waiting(claim, _age(claim.entry), claim.flow, key, kind_of(claim), suspect, now_seconds)
 
     def plan(
         self, waiting: Iterable[Waiting], now_seconds: float, *, cheap: bool, busy: Collection[Flow] = ()
@@ -106,7 +104,7 @@ class Planner:
 
     def charge(self, claim: Claim, seconds: float, *, cheap: bool) -> None:
         """One job has taken more of the device than was charged, or less."""
-        self._turns[cheap].charge([flow_of(claim)], seconds)
+        self._turns[cheap].charge([claim.flow], seconds)
 
     def _first(self, flow: Sequence[Waiting], now_seconds: float) -> Waiting:
         """The oldest job, or for a while the oldest one of the model that ran last."""
@@ -147,25 +145,10 @@ def needs_of(catalogue: Catalogue) -> Needs:
     return {card.name: frozenset(card.needs) for card in catalogue.methods}
 
 
-def flow_of(claim: Claim) -> Flow:
-    """Jobs of one tenant in one lane share their turns."""
-    return claim.job.tenant, claim.lane
-
-
 def _is_too_long_a_guest(one: Waiting, turn: Waiting, tally: Tally) -> bool:
     """Bulk may join an interactive batch for as long as that takes no more than a slice."""
     is_guest = turn.claim.lane is Lane.INTERACTIVE and one.claim.lane is Lane.BULK
     return is_guest and not tally.takes(one.kind, one.claim, most_seconds=SLICE_SECONDS)
-
-
-def crowded_models(claims: Iterable[Claim], share: int) -> tuple[ModelRef, ...]:
-    """The models of which a claim brought their whole share: there may be more of them.
-
-    A claim asks for as many of each model, so where one model has all the jobs it leaves most room empty;
-    the next claim should ask for the crowded ones alone.
-    """
-    given = Counter(claim.job.model for claim in claims)
-    return tuple(model for model, number in given.items() if number >= share)
 
 
 def _as_one_pass(needs: frozenset[Need]) -> frozenset[Need]:

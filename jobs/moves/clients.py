@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from jobs.job import Job, Terms
+from jobs.job import Flow, Job, Lane, Terms
 from jobs.keys import GROUP, Keys
 from jobs.lua import Argument, Call, load
-from jobs.moves.places import burden, images, places
+from jobs.moves.places import burden, image_places, images, kept
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,17 @@ class Limits:
 
 def submit(keys: Keys, job: Job, pixels: Mapping[str, bytes], terms: Terms, limits: Limits) -> Call:
     """Accept a job once; `pixels` are by image, and those left out must be stored already."""
+    flow = Flow(terms.lane, job.tenant)
+    [other_lane] = set(Lane) - {terms.lane}
+    touched = (
+        *kept(keys, job.id),
+        *burden(keys, job.id, job.model.key, flow),
+        keys.pace(job.model.key),
+        keys.queue(job.model.key, Flow(other_lane, job.tenant)),
+        keys.flows(job.model.key),
+        keys.bell(job.model.key, terms.lane),
+        *image_places(keys, job),
+    )
     words: list[Argument] = [
         job.id,
         job.tenant,
@@ -35,7 +46,7 @@ def submit(keys: Keys, job: Job, pixels: Mapping[str, bytes], terms: Terms, limi
         job.image.key,
         job.reference.key if job.reference else "",
         job.method.name,
-        f"{terms.lane} {job.tenant}",
+        flow.name,
         terms.lane,
         terms.cost,
         "" if terms.deadline_seconds is None else terms.deadline_seconds,
@@ -46,10 +57,11 @@ def submit(keys: Keys, job: Job, pixels: Mapping[str, bytes], terms: Terms, limi
         keys.lifetimes.result,
         keys.lifetimes.queue,
         keys.changes,
+        GROUP,
     ]
     for image in images(job):
         words += (int(image in pixels), pixels.get(image, b""))
-    return Call(load("submit"), places(keys, job), tuple(words))
+    return Call(load("submit"), touched, tuple(words))
 
 
 def outlook(keys: Keys, model_key: str) -> Call:
@@ -57,25 +69,23 @@ def outlook(keys: Keys, model_key: str) -> Call:
     return Call(load("outlook"), (keys.pace(model_key), keys.load(model_key)), ())
 
 
-def cancel(keys: Keys, tenant: str, job_id: str, model_key: str) -> Call:
+def cancel(keys: Keys, job_id: str, model_key: str, flow: Flow) -> Call:
     """End a tenant's unfinished job."""
-    touched = (keys.job(job_id), *burden(keys, job_id, tenant, model_key), keys.draft(job_id))
-    return Call(load("cancel"), touched, (job_id, keys.changes, GROUP, tenant, keys.lifetimes.result))
+    touched = (keys.job(job_id), *burden(keys, job_id, model_key, flow), keys.draft(job_id))
+    return Call(load("cancel"), touched, (job_id, keys.changes, GROUP, flow.tenant, keys.lifetimes.result))
 
 
 def erase(
-    keys: Keys, tenant: str, job_id: str, model_key: str, *, image_jobs: Mapping[str, Sequence[str]]
+    keys: Keys, job_id: str, model_key: str, flow: Flow, *, image_jobs: Mapping[str, Sequence[str]]
 ) -> Call:
     """Remove all that is kept of a tenant's job; `image_jobs` are its images, each with its other jobs."""
     touched = [
-        keys.job(job_id),
-        keys.result(job_id),
-        keys.maps(job_id),
-        *burden(keys, job_id, tenant, model_key),
+        *kept(keys, job_id),
+        *burden(keys, job_id, model_key, flow),
         keys.dead,
         keys.draft(job_id),
     ]
-    words: list[Argument] = [job_id, keys.changes, GROUP, tenant]
+    words: list[Argument] = [job_id, keys.changes, GROUP, flow.tenant]
     for image, mates in image_jobs.items():
         touched += (keys.image(image), keys.image_jobs(image), *map(keys.job, mates))
         words += (len(mates), *mates)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jobs.job import Job, ModelRef
+from jobs.job import Flow, Job, ModelRef
 from jobs.keys import Keys
 
 
@@ -14,34 +14,25 @@ class Hold:
 
     job_id: str
     model: ModelRef
+    flow: Flow
     entry: str
     consumer: str
     deliveries: int
 
 
-def places(keys: Keys, job: Job) -> tuple[str, ...]:
-    """Every key that a job may touch from its beginning to its end."""
-    return (
-        keys.job(job.id),
-        keys.result(job.id),
-        keys.maps(job.id),
-        keys.queue(job.model),
-        keys.pending(job.tenant),
-        keys.pace(job.model.key),
-        keys.load(job.model.key),
-        keys.tenant_load(job.tenant),
-        keys.events(job.id),
-        *image_places(keys, job),
-    )
+def kept(keys: Keys, job_id: str) -> tuple[str, str, str]:
+    """What is kept of a job."""
+    return keys.job(job_id), keys.result(job_id), keys.maps(job_id)
 
 
-def burden(keys: Keys, job_id: str, tenant: str, model_key: str) -> tuple[str, ...]:
+def burden(keys: Keys, job_id: str, model_key: str, flow: Flow) -> tuple[str, ...]:
     """Where a job that is not finished is queued, weighs and is told of."""
     return (
-        keys.queue_named(model_key),
-        keys.pending(tenant),
+        keys.queue(model_key, flow),
+        keys.pending(flow.tenant),
+        keys.unfinished(model_key),
         keys.load(model_key),
-        keys.tenant_load(tenant),
+        keys.tenant_load(flow.tenant),
         keys.events(job_id),
     )
 
@@ -58,4 +49,4 @@ def images(job: Job) -> tuple[str, ...]:
 
 def told(keys: Keys, hold: Hold) -> tuple[str, ...]:
     """The keys of a job whose change is told while it stays in its queue."""
-    return keys.job(hold.job_id), keys.queue(hold.model), keys.events(hold.job_id)
+    return keys.job(hold.job_id), keys.queue(hold.model.key, hold.flow), keys.events(hold.job_id)

@@ -6,29 +6,29 @@ from collections.abc import Iterator, Sequence
 
 from jobs.changes import Change
 from jobs.errors import DeadlineExceeded, Failure
-from jobs.job import Job, ModelRef, State
+from jobs.job import Flow, Job, ModelRef, State
 from jobs.keys import GROUP, Keys
 from jobs.lua import Argument, Call, load
-from jobs.moves.places import Hold, burden, image_places, places, told
+from jobs.moves.places import Hold, burden, image_places, kept, told
 from jobs.result import Draft, Maps, Result
 
 NOBODY = "nobody"
-FORGET_CONSUMER_MS = 3600 * 1000
+FORGET_SECONDS = 3600
 RELEASED_IDLE_MS = 24 * 3600 * 1000
 MAX_DEAD_LETTERS = 10_000
 TOO_LATE = Failure.of(DeadlineExceeded("The job could not begin in time to be done by its deadline."))
 
 
-def group(keys: Keys, model: ModelRef) -> Call:
-    """Make the group of a queue."""
-    arguments = (GROUP, keys.lifetimes.queue, FORGET_CONSUMER_MS)
-    return Call(load("group"), (keys.queue(model),), arguments)
+def group(keys: Keys, model: ModelRef, flow: Flow) -> Call:
+    """Make the group of a queue, or forget what is idle."""
+    arguments = (GROUP, flow.name, keys.lifetimes.queue, FORGET_SECONDS)
+    return Call(load("group"), (keys.queue(model.key, flow), keys.flows(model.key)), arguments)
 
 
-def reclaim(keys: Keys, model: ModelRef, *, consumer: str, lease_ms: int, count: int) -> Call:
+def reclaim(keys: Keys, model: ModelRef, flow: Flow, *, consumer: str, lease_ms: int, count: int) -> Call:
     """Take over entries whose lease has lapsed."""
     arguments = (GROUP, consumer, lease_ms, count, keys.lifetimes.queue)
-    return Call(load("reclaim"), (keys.queue(model),), arguments)
+    return Call(load("reclaim"), (keys.queue(model.key, flow),), arguments)
 
 
 def interrupt(keys: Keys, hold: Hold) -> Call:
@@ -43,7 +43,7 @@ def start(keys: Keys, starts: Sequence[tuple[Hold, Job]]) -> Call:
     for hold, job in starts:
         touches = (
             keys.job(job.id),
-            *burden(keys, job.id, job.tenant, job.model.key),
+            *burden(keys, job.id, job.model.key, hold.flow),
             *image_places(keys, job),
         )
         touched += touches
@@ -51,12 +51,12 @@ def start(keys: Keys, starts: Sequence[tuple[Hold, Job]]) -> Call:
     return Call(load("start"), tuple(touched), tuple(words))
 
 
-def renew(keys: Keys, model: ModelRef, consumer: str, holds: Sequence[Hold]) -> Call:
+def renew(keys: Keys, model: ModelRef, flow: Flow, consumer: str, holds: Sequence[Hold]) -> Call:
     """Renew the leases of one consumer on one queue."""
     arguments: list[Argument] = [GROUP, consumer]
     for hold in holds:
         arguments += (hold.entry, hold.deliveries)
-    return Call(load("renew"), (keys.queue(model),), tuple(arguments))
+    return Call(load("renew"), (keys.queue(model.key, flow),), tuple(arguments))
 
 
 def report(keys: Keys, hold: Hold, progress: float) -> Call:
@@ -84,7 +84,13 @@ def commit(keys: Keys, commits: Sequence[tuple[Hold, Job, Result, Maps]]) -> Cal
     touched: list[str] = []
     words: list[Argument] = [keys.changes, GROUP, keys.lifetimes.result, keys.lifetimes.seen]
     for hold, job, result, maps in commits:
-        touches = (keys.draft(job.id), *places(keys, job))
+        touches = (
+            keys.draft(job.id),
+            *kept(keys, job.id),
+            *burden(keys, job.id, job.model.key, hold.flow),
+            keys.pace(job.model.key),
+            *image_places(keys, job),
+        )
         touched += touches
         words += (len(touches), hold.job_id, hold.entry, hold.consumer, hold.deliveries)
         words += (job.method.name, result.timings.compute_s, result.model_dump_json(), 2 * len(maps))
@@ -92,13 +98,13 @@ def commit(keys: Keys, commits: Sequence[tuple[Hold, Job, Result, Maps]]) -> Cal
     return Call(load("commit"), tuple(touched), tuple(words))
 
 
-def fail(keys: Keys, hold: Hold, tenant: str, failure: Failure, *, dead_letter: bool) -> Call:
+def fail(keys: Keys, hold: Hold, failure: Failure, *, dead_letter: bool) -> Call:
     """End a job with a failure."""
-    weighed = burden(keys, hold.job_id, tenant, hold.model.key)
+    weighed = burden(keys, hold.job_id, hold.model.key, hold.flow)
     touched = (keys.job(hold.job_id), *weighed, keys.dead, keys.draft(hold.job_id))
     letter = {
         "id": hold.job_id,
-        "tenant": tenant,
+        "tenant": hold.flow.tenant,
         "model": hold.model.key,
         "code": failure.code,
         "detail": failure.detail,
@@ -121,13 +127,16 @@ def crash(keys: Keys, hold: Hold, token: str) -> Call:
 
 def release(keys: Keys, hold: Hold) -> Call:
     """Give a claim back."""
-    return Call(load("release"), told(keys, hold), (*_proof(keys, hold), NOBODY, RELEASED_IDLE_MS))
+    touched = (*told(keys, hold), keys.bell(hold.model.key, hold.flow.lane))
+    words = (*_proof(keys, hold), NOBODY, RELEASED_IDLE_MS, keys.lifetimes.queue)
+    return Call(load("release"), touched, words)
 
 
 def discard(keys: Keys, hold: Hold) -> Call:
     """Drop an entry that stands for no job."""
-    proof = (GROUP, hold.entry, hold.consumer, hold.deliveries)
-    return Call(load("discard"), (keys.queue(hold.model),), proof)
+    touched = (keys.job(hold.job_id), *burden(keys, hold.job_id, hold.model.key, hold.flow))
+    words = (hold.job_id, GROUP, hold.entry, hold.consumer, hold.deliveries)
+    return Call(load("discard"), touched, words)
 
 
 def _proof(keys: Keys, hold: Hold) -> tuple[Argument, ...]:

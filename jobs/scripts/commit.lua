@@ -1,11 +1,11 @@
 -- Stores results and ends their jobs. Answers 1 for each, or 0 when its claim is lost.
 local channel, group, result_seconds, pace_seconds = unpack(ARGV, 1, 4)
-local FIRST_WORD, WORDS_EACH, FIRST_IMAGE = 5, 9, 11
+local FIRST_WORD, WORDS_EACH, PACE, FIRST_IMAGE = 5, 9, 11, 12
 
 -- The keys of one job end with those of its images, its words with `n_words` that are its maps:
 -- name, values, name, values ... Answers whether it is committed, and what it adds to the pace.
 local function commit(keys, first_map, id, entry, consumer, deliveries, method, compute_seconds, answer, n_words)
-  local draft, job, result, maps, queue, pending, _, load, tenant_load, events = unpack(keys, 1, FIRST_IMAGE - 1)
+  local draft, job, result, maps, queue, pending, unfinished, load, tenant_load, events = unpack(keys, 1, PACE - 1)
   local token = table.concat({consumer, entry, deliveries}, ' ')
   local known = redis.call('HMGET', job, 'committed_by', 'submitted_at', 'price', 'cost')
   if not holds(queue, group, entry, consumer, deliveries) then
@@ -13,7 +13,7 @@ local function commit(keys, first_map, id, entry, consumer, deliveries, method, 
     return known[1] == token and 1 or 0
   end
   drop_entry(queue, group, entry)
-  unburden(job, queue, pending, load, tenant_load, id)
+  unburden(id, job, queue, pending, unfinished, load, tenant_load)
   if not known[2] then
     return 0
   end
@@ -42,7 +42,7 @@ while key <= #KEYS do
   local done, work = commit(keys, word + WORDS_EACH, unpack(words))
   answers[#answers + 1] = done
   if work then
-    local pace = keys[7]
+    local pace = keys[PACE]
     paces[pace] = paces[pace] or {}
     table.insert(paces[pace], work)
   end

@@ -1,7 +1,7 @@
 -- Removes all that is kept of a tenant's job, and those of its images that no other job uses. Answers 1, or 0.
-local job, result, maps, queue, pending, load, tenant_load, events, dead, draft = unpack(KEYS, 1, 10)
+local job, result, maps, queue, pending, unfinished, load, tenant_load, events, dead, draft = unpack(KEYS, 1, 11)
 local id, channel, group, tenant = unpack(ARGV, 1, 4)
-local FIRST_IMAGE, FIRST_WORD = 11, 5
+local FIRST_IMAGE, FIRST_WORD = 12, 5
 
 -- Of each image the keys are its own two and those of its other jobs; the words are their number and ids.
 local function leave(key, word, n_mates)
@@ -22,7 +22,7 @@ if known[1] ~= tenant then
   return 0
 end
 drop_entry(queue, group, known[2])
-unburden(job, queue, pending, load, tenant_load, id)
+unburden(id, job, queue, pending, unfinished, load, tenant_load)
 if known[3] then
   redis.call('XDEL', dead, known[3])
 end

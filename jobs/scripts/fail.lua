@@ -1,5 +1,5 @@
 -- Ends a job with a failure, and keeps a dead letter when asked. Answers 1, or 0 when the claim is lost.
-local job, queue, pending, load, tenant_load, events, dead, draft = unpack(KEYS)
+local job, queue, pending, unfinished, load, tenant_load, events, dead, draft = unpack(KEYS)
 local id, channel, group, entry, consumer, deliveries = unpack(ARGV, 1, 6)
 local failure, result_seconds, has_letter, dead_seconds, dead_count = unpack(ARGV, 7, 11)
 local FIRST_FIELD = 12
@@ -8,7 +8,7 @@ if not holds(queue, group, entry, consumer, deliveries) then
   return 0
 end
 drop_entry(queue, group, entry)
-unburden(job, queue, pending, load, tenant_load, id)
+unburden(id, job, queue, pending, unfinished, load, tenant_load)
 redis.call('DEL', draft)
 local known = redis.call('HMGET', job, 'state', 'progress', 'letter')
 local letter = known[3]

@@ -38,6 +38,13 @@ local function tell(channel, events, id, state, progress)
   log_and_publish(channel, events, change_of(id, state, progress))
 end
 
+-- Wakes one worker that waits for jobs of a lane, or the next one that is about to wait.
+local function ring(bell, seconds)
+  redis.call('LPUSH', bell, '1')
+  redis.call('LTRIM', bell, 0, 0)
+  expire(seconds, {bell})
+end
+
 local function add_to(hash, field, seconds)
   local left = tonumber(redis.call('HINCRBYFLOAT', hash, field, string.format('%.9f', seconds)))
   if left < 1e-6 then
@@ -46,15 +53,19 @@ local function add_to(hash, field, seconds)
 end
 
 -- Takes off what an unfinished job weighed, once. Sums that drifted begin anew when nothing is left to weigh.
-local function unburden(job, queue, pending, load, tenant_load, id)
+local function unburden(id, job, queue, pending, unfinished, load, tenant_load)
   local known = redis.call('HMGET', job, 'price', 'flow')
   redis.call('ZREM', pending, id)
+  redis.call('ZREM', unfinished, id)
   if known[1] then
     redis.call('HDEL', job, 'price')
     add_to(load, known[2], -tonumber(known[1]))
     add_to(tenant_load, 'seconds', -tonumber(known[1]))
   end
-  if redis.call('XLEN', queue) == 0 then
+  if known[2] and redis.call('XLEN', queue) == 0 then
+    redis.call('HDEL', load, known[2])
+  end
+  if redis.call('ZCARD', unfinished) == 0 then
     redis.call('DEL', load)
   end
   if redis.call('ZCARD', pending) == 0 then

@@ -1,10 +1,10 @@
 -- Marks claimed jobs as running. Answers 1 for each, or 0 when there is nothing left to run or too little time.
 local channel, group, result_seconds, too_late = unpack(ARGV, 1, 4)
-local FIRST_WORD, WORDS_EACH, FIRST_IMAGE = 5, 5, 7
+local FIRST_WORD, WORDS_EACH, FIRST_IMAGE = 5, 5, 8
 
 -- The keys of one job end with those of its images.
 local function start(keys, id, entry, consumer, deliveries)
-  local job, queue, pending, load, tenant_load, events = unpack(keys, 1, FIRST_IMAGE - 1)
+  local job, queue, pending, unfinished, load, tenant_load, events = unpack(keys, 1, FIRST_IMAGE - 1)
   if not holds(queue, group, entry, consumer, deliveries) then
     return 0
   end
@@ -13,7 +13,7 @@ local function start(keys, id, entry, consumer, deliveries)
   local is_late = known[2] and tonumber(time) > tonumber(known[2])
   if not known[1] or is_late then
     drop_entry(queue, group, entry)
-    unburden(job, queue, pending, load, tenant_load, id)
+    unburden(id, job, queue, pending, unfinished, load, tenant_load)
     if is_late then
       redis.call('HSET', job, 'state', 'failed', 'failure', too_late, 'finished_at', time)
       expire(result_seconds, {job, events})

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from jobs.job import Lane
 from jobs.queue import Claim
 from workers.batching import Batch, Planner, Waiting
 from workers.lingering import linger_seconds
@@ -40,6 +41,12 @@ class Holdings:
     def room(self) -> int:
         """How many more jobs may be claimed."""
         return max(0, self._limit - len(self._held))
+
+    @property
+    def bulk_room(self) -> int:
+        """How many of them may be bulk: half of all, so that interactive jobs always find room soon."""
+        held = sum(one.claim.lane is Lane.BULK for one in self._held.values())
+        return max(0, max(1, self._limit // 2) - held)
 
     def all(self) -> tuple[Claim, ...]:
         """Every claim whose lease has to be renewed."""

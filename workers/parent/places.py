@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from jobs.job import Flow
 from jobs.queue import Claim
-from workers.batching import Flow, flow_of
 from workers.parent.flights import Flight
 
 CHEAP_PLACES = 2  # one batch is computed, the next one waits in the child's memory
@@ -38,6 +38,6 @@ def openings(flights: Sequence[Flight], is_cheap: Callable[[Claim], bool]) -> li
     if n_cheap < CHEAP_PLACES:
         found.append(Opening(is_cheap=True, only_full=n_cheap > 0, is_idle=not flights))
     if len(costly) < COSTLY_PLACES:
-        busy = frozenset(flow_of(claim) for flight in costly for claim in flight.claims)
+        busy = frozenset(claim.flow for flight in costly for claim in flight.claims)
         found.append(Opening(is_cheap=False, only_full=False, is_idle=not flights, busy=busy))
     return found

@@ -11,7 +11,7 @@ from jobs.keys import GROUP, Keys
 from jobs.queue import Claim, JobQueue
 from jobs.store import JobRecord, JobStore
 from tests.integration.jobs.leases import LetLapse
-from tests.samples import PIXELS, sample_job, sample_model
+from tests.samples import FLOW, PIXELS, sample_job, sample_model
 
 MODEL = sample_model()
 
@@ -178,7 +178,7 @@ async def test_an_entry_that_stands_for_no_job_is_dropped(
     queue: JobQueue, redis: Redis, keys: Keys, let_lapse: LetLapse, fields: dict[str, str]
 ) -> None:
     job = await submitted(queue)
-    await redis.xadd(keys.queue(MODEL), dict(fields.items()))
+    await redis.xadd(keys.queue(MODEL.key, FLOW), dict(fields.items()))
     assert [claim.job for claim in await claimed(queue)] == [job]
     assert await queue.depth([MODEL]) == {MODEL.key: 1}
 
@@ -200,15 +200,15 @@ async def test_an_entry_that_was_deleted_while_pending_does_not_stay_pending(
     await submitted(queue)
     [claim] = await claimed(queue)
     await let_lapse(claim)
-    await redis.xdel(keys.queue(MODEL), claim.entry)
+    await redis.xdel(keys.queue(MODEL.key, FLOW), claim.entry)
     assert await claimed(queue, "other") == []
-    assert await redis.xpending_range(keys.queue(MODEL), GROUP, "-", "+", 9) == []
+    assert await redis.xpending_range(keys.queue(MODEL.key, FLOW), GROUP, "-", "+", 9) == []
 
 
 async def test_an_older_entry_of_a_job_that_has_a_newer_one_is_dropped(
     queue: JobQueue, redis: Redis, keys: Keys
 ) -> None:
     job = await submitted(queue)
-    await redis.xadd(keys.queue(MODEL), {"id": job.id})
+    await redis.xadd(keys.queue(MODEL.key, FLOW), {"id": job.id})
     assert [claim.job for claim in await claimed(queue)] == [job]
     assert await queue.depth([MODEL]) == {MODEL.key: 1}

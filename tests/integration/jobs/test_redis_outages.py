@@ -117,7 +117,6 @@ async def test_every_call_says_that_redis_is_away_and_none_hangs(
 async def test_a_worker_that_waits_for_jobs_is_told_when_redis_dies(
     server: EmbeddedRedis, client: Redis, queue: JobQueue
 ) -> None:
-    await queue.ensure_groups([MODEL])
     waiting = asyncio.create_task(queue.claim("worker", [MODEL], count=1, block_seconds=3))
 
     async def is_blocked() -> bool:

@@ -10,7 +10,7 @@ from jobs.job import Job
 from jobs.keys import Keys
 from jobs.queue import JobQueue, Limits, Submission
 from jobs.store import JobStore
-from tests.samples import MAP, PIXELS, REFERENCE_PIXELS, sample_job, sample_model, sample_result
+from tests.samples import FLOW, MAP, PIXELS, REFERENCE_PIXELS, sample_job, sample_model, sample_result
 
 
 async def submit(queue: JobQueue, job: Job, *, jobs: int = 9) -> Submission:
@@ -100,7 +100,8 @@ async def test_erasing_removes_both_images(queue: JobQueue, redis: Redis, keys: 
         await submit(queue, job)
         assert await queue.erase(job.tenant, job.id)
     left = {name.decode() async for name in redis.scan_iter(match=f"{{{keys.namespace}}}*")}
-    assert left <= {keys.queue(sample_model())}
+    model = sample_model().key
+    assert left <= {keys.queue(model, FLOW), keys.flows(model), keys.bell(model, FLOW.lane)}
 
 
 @pytest.mark.parametrize("mate", [{"image": "r"}, {"reference": "r"}])

@@ -12,7 +12,7 @@ from jobs.keys import Keys, Lifetimes
 from jobs.queue import JobQueue
 from jobs.registry import Registry
 from jobs.store import JobStore
-from tests.samples import MAP, PIXELS, sample_job, sample_model, sample_result
+from tests.samples import FLOW, MAP, PIXELS, sample_job, sample_model, sample_result
 
 LIFETIMES = Lifetimes(result=1000, queue=2000, dead=3000, heartbeat=40, seen=500)
 
@@ -103,11 +103,16 @@ async def test_every_key_lives_as_long_as_the_table_says(redis: Redis, keys: Key
             keys.image(job.image.key),
             keys.image_jobs(job.image.key),
             keys.pending(job.tenant),
+            keys.unfinished(model.key),
             keys.events(job.id),
             keys.load(model.key),
             keys.tenant_load(job.tenant),
         ],
-        LIFETIMES.queue: [keys.queue(model)],
+        LIFETIMES.queue: [
+            keys.queue(model.key, FLOW),
+            keys.flows(model.key),
+            keys.bell(model.key, FLOW.lane),
+        ],
         LIFETIMES.dead: [keys.dead],
         LIFETIMES.heartbeat: [keys.worker("w")],
         LIFETIMES.seen: [keys.pace(model.key), keys.workers, keys.models, keys.model(model.key)],
@@ -130,7 +135,7 @@ async def test_asking_again_lengthens_the_life_of_all_that_belongs_together(
 
 
 async def test_the_queue_of_an_idle_worker_stays_alive(queue: JobQueue, redis: Redis, keys: Keys) -> None:
-    await queue.ensure_groups([sample_model()])
-    await redis.expire(keys.queue(sample_model()), 5)
+    await queue.submit(sample_job(), PIXELS)
+    await redis.expire(keys.queue(sample_model().key, FLOW), 5)
     await queue.claim("worker", [sample_model()], count=1, block_seconds=0)
-    assert await redis.ttl(keys.queue(sample_model())) > 5
+    assert await redis.ttl(keys.queue(sample_model().key, FLOW)) > 5

@@ -14,7 +14,7 @@ from jobs.keys import Keys
 from jobs.queue import Claim, JobQueue, Limits, Submission
 from jobs.store import JobStore
 from jobs.submission import ROOMY
-from tests.samples import MAP, PIXELS, sample_job, sample_model, sample_result
+from tests.samples import FLOW, MAP, PIXELS, sample_job, sample_model, sample_result
 
 MODEL = sample_model()
 FAILURE = Failure.of(InternalError("It broke."))
@@ -92,7 +92,7 @@ async def test_a_queued_job_whose_entry_is_gone_is_created_anew(
 ) -> None:
     job = sample_job()
     await submit(queue, job)
-    await redis.delete(keys.queue(MODEL))
+    await redis.delete(keys.queue(MODEL.key, FLOW))
     assert (await submit(queue, job)).created
     await finish(queue, job)
 
@@ -152,7 +152,8 @@ async def test_erasing_leaves_nothing_in_any_state(
     await bring_to(queue, job, stage)
     assert await queue.erase(job.tenant, job.id)
     left = {name.decode() async for name in redis.scan_iter(match=f"{{{keys.namespace}}}*")}
-    assert left <= {keys.queue(MODEL), keys.dead, keys.pace(MODEL.key)}
+    queue_keys = {keys.queue(MODEL.key, FLOW), keys.flows(MODEL.key), keys.bell(MODEL.key, FLOW.lane)}
+    assert left <= {*queue_keys, keys.dead, keys.pace(MODEL.key)}
     assert await queue.depth([MODEL]) == {MODEL.key: 0}
     assert await queue.dead_letters() == []
     assert not await queue.erase(job.tenant, job.id)

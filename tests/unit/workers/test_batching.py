@@ -13,7 +13,7 @@ from jobs.catalogue import Catalogue, Family, MethodCard, Need
 from jobs.job import Lane, ModelRef
 from jobs.queue import Claim
 from tests.unit.workers.claims import A, B, claim
-from workers.batching import AFFINITY_SECONDS, Batch, Planner, Waiting, crowded_models, needs_of
+from workers.batching import AFFINITY_SECONDS, Batch, Planner, Waiting, needs_of
 
 NEEDS = {
     "saliency": frozenset({Need.INPUT_GRADIENTS}),
@@ -305,14 +305,6 @@ def test_a_plan_takes_far_less_than_a_millisecond(tenants: int) -> None:
     ]
 
     assert min(timeit.repeat(lambda: next_of(turns, waiting), number=10, repeat=5)) / 10 < 1e-3
-
-
-def test_a_model_that_gave_its_whole_share_is_crowded() -> None:
-    claims = [claim(A), claim(B), claim(A)]
-
-    assert crowded_models(claims, 2) == (A,)
-    assert crowded_models(claims, 1) == (A, B)
-    assert crowded_models(claims, 3) == ()
 
 
 def test_needs_are_read_from_the_menu() -> None:

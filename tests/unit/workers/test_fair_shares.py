@@ -10,7 +10,7 @@ from jobs.catalogue import Need
 from jobs.job import Lane
 from jobs.queue import Claim
 from tests.unit.workers.claims import A, B, claim
-from workers.batching import Planner, flow_of
+from workers.batching import Planner
 from workers.child.rota import Rota
 from workers.parent.flights import Flight, Flights
 from workers.parent.holdings import Holdings
@@ -40,7 +40,7 @@ class Device:
         """One turn of the device."""
         while batch := self.held.take(openings(self._flights.all(), self.held.is_cheap)):
             sent = self._flights.add(batch.claims)
-            self._rota.open(sent.number, [flow_of(one) for one in sent.claims])
+            self._rota.open(sent.number, [(one.job.tenant, one.lane) for one in sent.claims])
         number = self._rota.next()
         flight = self._flights.get(number) if number is not None else None
         if flight is None:

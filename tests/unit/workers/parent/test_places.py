@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import count
 
-from jobs.job import Lane
+from jobs.job import Flow, Lane
 from jobs.queue import Claim
 from tests.samples import sample_job
 from workers.parent.flights import Flight
@@ -53,7 +53,7 @@ def test_a_costly_batch_does_not_keep_a_cheap_one_waiting() -> None:
 def test_a_flow_has_one_costly_batch_at_a_time() -> None:
     _, opening = openings([flight(claim(costly=True, lane=Lane.BULK))], is_cheap)
 
-    assert opening.busy == {("clinic", Lane.BULK)}
+    assert opening.busy == {Flow(Lane.BULK, "clinic")}
 
 
 def test_a_batch_with_a_costly_job_is_costly() -> None:
