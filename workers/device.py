@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 import os
 import signal
@@ -12,12 +13,14 @@ from pathlib import Path
 
 from workers.child.batches import Batches, Explainer, Pacing
 from workers.logs import log_as_json
-from workers.pipe import ChildEnd, PipeBrokenError, Ready
+from workers.pipe import DEVICE_FAILED, ChildEnd, PipeBrokenError, Ready
 from workers.turns import SLICE_SECONDS
 
 MARGIN = 0.2  # of the deadline is left for what cannot end early
 SPIN_COUNT = "10000"  # about 10 microseconds of a thread that waits for the others
 DEFAULT_PACING = Pacing()
+
+_logger = logging.getLogger(__name__)
 
 
 def serve(
@@ -68,7 +71,11 @@ def _run(pipe: ChildEnd, options: argparse.Namespace, slice_seconds: float) -> N
         prepare=torch.get_num_threads,  # a thread that never asks takes every core there is
         catch_up=Lag(runner.device).catch_up,
     )
-    serve(pipe, runner, Interrupted, pacing)
+    try:
+        serve(pipe, runner, Interrupted, pacing)
+    except torch.AcceleratorError:
+        _logger.exception("the device failed")
+        sys.exit(DEVICE_FAILED)
 
 
 def _options() -> argparse.Namespace:

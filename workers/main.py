@@ -18,8 +18,9 @@ from jobs.queue import JobQueue
 from jobs.registry import Registry
 from jobs.store import JobStore
 from workers.logs import fields, log_as_json
+from workers.parent.endings import ENDINGS
 from workers.parent.services import Limits, Services
-from workers.parent.worker import NothingToServe, Worker
+from workers.parent.worker import Worker
 from workers.settings import WorkerSettings
 
 _logger = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ def main() -> None:
     reasons: list[str] = []
     try:
         uvloop.run(run(settings))
-    except* NothingToServe as group:
+    except* ENDINGS as group:
         reasons = [str(error) for error in group.exceptions]
     if reasons:
         sys.exit(reasons[0])

@@ -21,6 +21,7 @@ from jobs.result import Draft, Outcome
 
 MAX_HEADER_BYTES = 64 * 2**20
 MAX_BLOBS = 2**20
+DEVICE_FAILED = 70  # exit status of a child whose device is of no use any more
 STREAM_LIMIT_BYTES = 4 * 2**20
 _COUNTS = struct.Struct("<II")
 

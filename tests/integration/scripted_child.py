@@ -1,8 +1,8 @@
 """A child without a network: it does what the parameters of each job tell it, and notes what it ran.
 
 `act` is one of: answer, fail, crash (SIGKILL), hang (never calls the checkpoint), work (for `seconds` of its
-own, calling it), hold (without calling it, until there is a file `until`), crash-until (as long as the file
-`unless` is missing).
+own, calling it), hold (without calling it, until there is a file `until`), crash-until and break-device (as
+long as the file `unless` is missing).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from jobs.result import Outcome
 from tests.samples import MAP, sample_model, sample_result
 from workers.device import serve
 from workers.onlooker import Onlooker
-from workers.pipe import ChildEnd, PipeBrokenError
+from workers.pipe import DEVICE_FAILED, ChildEnd, PipeBrokenError
 
 MODELS = (sample_model("phantom-resnet"), sample_model("phantom-vgg"))
 
@@ -77,10 +77,8 @@ def note(journal: Path, event: str, jobs: Sequence[str]) -> None:
 def perform(job: Job, onlooker: Onlooker) -> None:
     script = job.method.params
     match script.get("act", "answer"):
-        case "crash":
-            os.kill(os.getpid(), signal.SIGKILL)
-        case "crash-until" if not Path(script["unless"]).exists():
-            os.kill(os.getpid(), signal.SIGKILL)
+        case "crash" | "crash-until" | "break-device" as act:
+            end(act, script.get("unless"))
         case "hang":
             Event().wait()
         case "hold":
@@ -91,6 +89,14 @@ def perform(job: Job, onlooker: Onlooker) -> None:
             while (spent := onlooker.spent() - begin) < script["seconds"]:
                 onlooker.checkpoint(min(1.0, spent / script["seconds"]))
                 time.sleep(0.01)
+
+
+def end(act: str, unless: str | None) -> None:
+    if unless is not None and Path(unless).exists():
+        return
+    if act == "break-device":
+        sys.exit(DEVICE_FAILED)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def answer(job: Job) -> Answer:

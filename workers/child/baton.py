@@ -39,6 +39,8 @@ class Baton:
     def open(self, batch: int, flows: Sequence[Flow], work: Callable[[], None]) -> None:
         """Do the work of a batch when its turn comes; `flows` has one entry for each of its jobs."""
         with self._lock:
+            if self._is_stopped:  # else it would be blamed for what broke the device
+                return
             self._rota.open(batch, flows)
             self._not_begun[batch] = work
             if self._holder is None:

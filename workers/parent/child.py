@@ -12,6 +12,9 @@ from jobs.lifeline import die_with_parent
 from workers.pipe import Cancel, ParentEnd, Upward, Work
 
 
+LAST_SECONDS = 0.25
+
+
 class Child:
     """A process that computes; it is told by frames what to do, and can be killed at any time."""
 
@@ -66,7 +69,13 @@ class Child:
             self._process.kill()
 
     async def end(self) -> int:
-        """Kill the process if it still runs, reap it and close the pipe; returns its exit status."""
-        self.kill()
+        """Close the pipe, kill the process if it still runs then, and reap it; returns its exit status.
+
+        One that ends by itself gets a moment, since its status says why; killing it would hide that.
+        """
         self._pipe.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_SECONDS):
+                return await self._process.wait()
+        self.kill()
         return await self._process.wait()

@@ -17,12 +17,16 @@ class Flight:
 
 @dataclass(frozen=True)
 class Crash:
-    """A child that ended: `guilty` had the device, the others did not; `hung`: it was killed."""
+    """A child that ended: `guilty` had the device, the others did not.
+
+    `hung`: it was killed; `device_failed`: it said that the device is of no use to it any more.
+    """
 
     guilty: Flight | None
     innocent: tuple[Flight, ...]
     hung: bool
     was_ready: bool
+    device_failed: bool
 
 
 class Flights:

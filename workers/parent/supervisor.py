@@ -12,7 +12,17 @@ from workers.logs import fields
 from workers.parent.child import Child
 from workers.parent.flights import Crash, Flight, Flights
 from workers.parent.retries import Backoff
-from workers.pipe import Abandoned, Answers, Cancel, PipeBrokenError, Progress, Ready, Turn, Work
+from workers.pipe import (
+    DEVICE_FAILED,
+    Abandoned,
+    Answers,
+    Cancel,
+    PipeBrokenError,
+    Progress,
+    Ready,
+    Turn,
+    Work,
+)
 
 READY_SECONDS = 180.0
 RESTART_FIRST_SECONDS = 0.5
@@ -69,7 +79,7 @@ class Supervisor:
                 was_ready, self._child = self._child is not None, None
                 self._disarm()
                 status = await child.end()
-            crash = self._collapse(was_ready=was_ready)
+            crash = self._collapse(was_ready=was_ready, status=status)
             _log_crash(crash, child.pid, status, detail)
             self._reactions.crashed(crash)
             if crash.guilty is None:
@@ -150,14 +160,15 @@ class Supervisor:
         if self._child is not None:
             self._child.kill()
 
-    def _collapse(self, *, was_ready: bool) -> Crash:
+    def _collapse(self, *, was_ready: bool, status: int) -> Crash:
         hung, self._is_hung = self._is_hung, False
         guilty = self.flights.holder
         if hung and guilty is not self._condemned:
             guilty = None  # it had only just got the device from the one that was condemned
         innocent = tuple(flight for flight in self.flights.all() if flight is not guilty)
         self.flights.clear()
-        return Crash(guilty, innocent, hung=hung, was_ready=was_ready)
+        device_failed = status == DEVICE_FAILED
+        return Crash(guilty, innocent, hung=hung, was_ready=was_ready, device_failed=device_failed)
 
 
 def work_of(flight: Flight, pixels: Mapping[str, bytes]) -> tuple[Work, list[bytes]]:

@@ -8,11 +8,12 @@ from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 
-from jobs.errors import RationaleError
 from jobs.queue import Claim
 from workers.batching import Batch, Planner, needs_of
 from workers.logs import fields
+from workers.parent.endings import DeviceBroken, NothingToServe
 from workers.parent.flights import Crash, Flight
+from workers.parent.health import Health
 from workers.parent.holdings import Holdings
 from workers.parent.outcomes import Outcomes
 from workers.parent.places import openings
@@ -27,12 +28,6 @@ BLOCK_SECONDS = 1.0
 LEAVE_SECONDS = 2.0
 
 _logger = logging.getLogger(__name__)
-
-
-class NothingToServe(RationaleError):
-    """The child knows no model at all."""
-
-    code = "nothing-to-serve"
 
 
 class Worker:
@@ -55,6 +50,7 @@ class Worker:
             crashed=self._on_crashed,
         )
         self._supervisor = Supervisor(command, reactions, deadline_seconds=limits.job_deadline_seconds)
+        self._health = Health()
         self._changed = asyncio.Event()
         self._may_claim = asyncio.Event()
         self._draining = False
@@ -145,6 +141,7 @@ class Worker:
         self._touch()
 
     def _on_answered(self, flight: Flight, answers: Answers, blobs: list[bytes]) -> None:
+        self._health.worked()
         self._holdings.learn(flight.claims, answers)
         claims = [claim for claim in flight.claims if self._holdings.holds(claim)]
         _logger.info("batch done", extra=fields(jobs=len(claims), seconds=round(answers.seconds, 4)))
@@ -160,6 +157,10 @@ class Worker:
         self._touch()
 
     def _on_crashed(self, crash: Crash) -> None:
+        if crash.device_failed and crash.guilty is not None:
+            self._health.failed([claim.job.id for claim in crash.guilty.claims])
+            if self._health.is_broken:
+                raise DeviceBroken("The device failed under one job after the other; others get the jobs.")
         for flight in crash.innocent:
             self._holdings.put_back(flight.claims)
         if crash.guilty is not None and len(crash.guilty.claims) == 1:

@@ -125,3 +125,12 @@ def test_a_stopped_baton_wakes_who_sleeps_and_begins_nothing(stage: Stage) -> No
     hold.set()
     wait_until(lambda: len(stage.ended) == 2)
     assert 3 not in stage.turns
+
+
+def test_what_comes_after_the_stop_never_has_the_device(stage: Stage) -> None:
+    stage.open(1, lambda: True)
+    wait_until(lambda: stage.ended == [1])
+    stage.baton.stop()
+    stage.open(2, lambda: True)
+
+    assert stage.turns == [1]
