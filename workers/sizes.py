@@ -83,20 +83,20 @@ class Sizes:
 
         The first one of a kind teaches no time: it also paid for loading its model or reading the graph.
         """
-        habits = [self._habits[kind] for kind in set(map(kind_of, claims))]
+        passes = _passes(claims)
+        habits = [self._habits[kind] for kind in passes]
         if footprint is not None and footprint.largest < len(claims):
             _shrink(habits, footprint.largest, now_seconds)
             return
         if all(one.batches for one in habits):
-            self._learn_seconds(claims, seconds)
+            self._learn_seconds(passes, seconds)
         for one in habits:
             _grow(one, len(claims), now_seconds)
         if footprint is not None:
             self._learn_bytes(habits, claims, footprint)
 
-    def _learn_seconds(self, claims: Sequence[Claim], seconds: float) -> None:
+    def _learn_seconds(self, passes: Mapping[Kind, float], seconds: float) -> None:
         """Each kind of a batch learns what it took beyond the overhead, by its share of what was expected."""
-        passes = _passes(claims)
         lines = {kind: self.seconds(kind) for kind in passes}
         overhead = max(line.fixed for line in lines.values())
         expected = {kind: lines[kind].each * passes[kind] for kind in passes}
@@ -107,7 +107,8 @@ class Sizes:
         for kind in passes:
             share = expected[kind] / total if total else 1 / len(passes)
             self._habits[kind].seconds.learn(passes[kind], overhead + (seconds - overhead) * share)
-        self._models[claims[0].job.model.key].learn(sum(passes.values()), seconds)
+        model, *_ = next(iter(passes))
+        self._models[model].learn(sum(passes.values()), seconds)
 
     def _learn_bytes(self, habits: Sequence[Habits], claims: Sequence[Claim], footprint: Footprint) -> None:
         self.room_bytes = footprint.room_bytes

@@ -55,7 +55,7 @@ class Holdings:
     def holds(self, claim: Claim) -> bool:
         """Whether this very claim (not a later one of the same job) is still held."""
         one = self._held.get(claim.job.id)
-        return one is not None and one.claim.hold == claim.hold
+        return one is not None and (one.claim is claim or one.claim.hold == claim.hold)
 
     def add(self, claims: Iterable[Claim]) -> tuple[Claim, ...]:
         """Take new claims in; returns older claims of the same jobs, which count for nothing now.
