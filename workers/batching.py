@@ -28,6 +28,12 @@ class Waiting:
     kind: Kind
     suspect: bool
     since_seconds: float
+    tries: int = 0  # since it is a suspect: others have theirs before it has another
+
+    @property
+    def place(self) -> tuple[int, tuple[int, int]]:
+        """Whoever has the least comes first."""
+        return self.tries, self.age
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,7 @@ class Planner:
             for one in waiting
             if one.flow not in busy and self.sizes.is_cheap(one.kind, one.claim) == cheap
         ]
-        by_age = sorted(allowed, key=lambda one: one.age)
+        by_age = sorted(allowed, key=lambda one: one.place)
         flow = self._turns[cheap].next(dict.fromkeys(one.flow for one in by_age))
         if flow is None:
             return None

@@ -7,7 +7,7 @@ local FIRST_WORD, WORDS_EACH, PACE, FIRST_IMAGE = 5, 9, 11, 12
 local function commit(keys, first_map, id, entry, consumer, deliveries, method, compute_seconds, answer, n_words)
   local draft, job, result, maps, queue, pending, unfinished, load, tenant_load, events = unpack(keys, 1, PACE - 1)
   local token = table.concat({consumer, entry, deliveries}, ' ')
-  local known = redis.call('HMGET', job, 'committed_by', 'submitted_at', 'price', 'cost')
+  local known = redis.call('HMGET', job, 'committed_by', 'submitted_at', 'cost')
   if not holds(queue, group, entry, consumer, deliveries) then
     -- The same commit again, because its first answer was lost on the way, is no loss.
     return known[1] == token and 1 or 0
@@ -28,7 +28,7 @@ local function commit(keys, first_map, id, entry, consumer, deliveries, method, 
   expire(result_seconds, {job, maps, events, unpack(keys, FIRST_IMAGE)})
   tell(channel, events, id, 'done', 1)
   return 1, {
-    method = method, arrival = tonumber(known[2]), price = tonumber(known[3] or 0), cost = tonumber(known[4] or 1),
+    method = method, arrival = tonumber(known[2]), cost = tonumber(known[3] or 1),
     compute_seconds = tonumber(compute_seconds)}
 end
 

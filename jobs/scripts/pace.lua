@@ -1,6 +1,6 @@
 -- How fast the jobs of a model go, for the scripts that learn it and those that predict by it.
 -- Its hash holds fading sums, since a worker that comes or goes changes the pace at once:
--- `took` (seconds that the queue was busy) for the `price` (predicted device seconds) that it got through,
+-- `took` (seconds that the queue was busy) for the `computed` (device seconds) that it got through,
 -- and `seconds <method>` on the device for the `cost <method>` in forward passes; the method `*` is any.
 
 local FADE, METHOD_FADE = 0.98, 0.9  -- with each job
@@ -13,10 +13,10 @@ end
 
 -- The queue was busy with jobs that ended together since those before them, or since their arrival if later.
 local function note_pace(pace, works, time)
-  local last, arrival, price = tonumber(redis.call('HGET', pace, 'last') or 0), math.huge, 0
+  local last, arrival, computed = tonumber(redis.call('HGET', pace, 'last') or 0), math.huge, 0
   local methods = {}
   for _, work in ipairs(works) do
-    arrival, price = math.min(arrival, work.arrival), price + work.price
+    arrival, computed = math.min(arrival, work.arrival), computed + work.compute_seconds
     for _, method in ipairs({work.method, '*'}) do
       local sums = methods[method] or {count = 0, seconds = 0, cost = 0}
       methods[method] = {
@@ -29,7 +29,7 @@ local function note_pace(pace, works, time)
   end
   local fading = FADE ^ #works
   fade_in(pace, 'took', fading, math.max(0, time - math.max(arrival, last)))
-  fade_in(pace, 'price', fading, price)
+  fade_in(pace, 'computed', fading, computed)
   redis.call('HSET', pace, 'last', string.format('%.6f', time))
 end
 
@@ -60,6 +60,6 @@ local function outlook(pace, load, flow, price)
     local seconds = tonumber(flows[index + 1])
     all, ahead = all + seconds, ahead + math.min(seconds, own)
   end
-  local slowness = ratio(pace, 'took', 'price') or 1
+  local slowness = ratio(pace, 'took', 'computed') or 1
   return all * slowness, ahead * slowness
 end

@@ -17,7 +17,8 @@ from typing import cast
 import psutil
 from redis.asyncio import Redis
 
-from jobs.job import Flow, ImageRef, Job, Lane, MethodRef, State
+from jobs.catalogue import load_catalogue
+from jobs.job import Flow, ImageRef, Job, Lane, MethodRef, State, Terms
 from jobs.keys import GROUP, Keys
 from jobs.lifeline import start_child
 from jobs.queue import JobQueue
@@ -104,7 +105,9 @@ class Crew:
             method=MethodRef(name=method, version=1, params=params),
             image=image,
         )
-        await self.queue.submit(job, pixels)
+        card = load_catalogue().method(method)
+        assert card is not None
+        await self.queue.submit(job, pixels, terms=Terms(cost=card.cost_of(params, 1)))
         return job
 
     async def record(self, job: Job) -> JobRecord:

@@ -11,7 +11,6 @@ from contextlib import suppress
 from jobs.lifeline import die_with_parent
 from workers.pipe import Cancel, ParentEnd, Upward, Work
 
-
 LAST_SECONDS = 0.25
 
 

@@ -117,8 +117,9 @@ class Holdings:
             if self.holds(claim):
                 self._take_back(claim)
                 if alone:
-                    since_seconds = self._held[claim.job.id].since_seconds
-                    self._held[claim.job.id] = self._planner.admit(claim, since_seconds, suspect=True)
+                    before = self._held[claim.job.id]
+                    suspect = self._planner.admit(claim, before.since_seconds, suspect=True)
+                    self._held[claim.job.id] = replace(suspect, tries=before.tries + 1)
 
     def let_go(self, claims: Iterable[Claim]) -> tuple[Claim, ...]:
         """Forget claims that ended, were lost or are given back; returns those that were still held."""
