@@ -8,7 +8,9 @@ import logging
 import os
 import secrets
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +26,13 @@ LOG = logging.getLogger(__name__)
 TenantName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 
 
+class Scope(StrEnum):
+    """What a key opens: what is its tenant's, or what is an operator's besides."""
+
+    TENANT = "tenant"
+    OPERATOR = "operator"
+
+
 class ApiKey(BaseModel):
     """A key as the file keeps it: everything but its secret."""
 
@@ -32,6 +41,7 @@ class ApiKey(BaseModel):
     id: str = Field(pattern=r"^[a-z0-9]{8,32}$")
     name: str = Field(min_length=1, max_length=128)
     tenant: TenantName
+    scope: Scope = Scope.TENANT
     created: datetime
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Digest of the secret part.")
 
@@ -44,8 +54,16 @@ class KeysFile(BaseModel):
     keys: tuple[ApiKey, ...] = ()
 
 
+@dataclass(frozen=True)
+class Caller:
+    """Who sends a request."""
+
+    tenant: str
+    is_operator: bool = False
+
+
 class Access:
-    """Tells the tenant of a request; without a keys file everybody is the tenant `local`."""
+    """Tells who sends a request; without a keys file everybody is the tenant `local`, and an operator."""
 
     def __init__(self, keys_file: Path | None) -> None:
         self._path = keys_file
@@ -57,10 +75,10 @@ class Access:
         """Whether no key is asked for."""
         return self._path is None
 
-    def tenant(self, authorization: str | None) -> str:
-        """The tenant of an `Authorization` header; raises `Unauthorised`."""
+    def caller(self, authorization: str | None) -> Caller:
+        """Whose an `Authorization` header is; raises `Unauthorised`."""
         if self._path is None:
-            return LOCAL_TENANT
+            return Caller(LOCAL_TENANT, is_operator=True)
         self._reload(self._path)
         scheme, _, token = (authorization or "").partition(" ")
         prefix, key_id, secret = (*token.strip().split("_", 2), "", "")[:3]
@@ -68,7 +86,7 @@ class Access:
         matches = hmac.compare_digest(_digest(secret), key.sha256 if key else _digest(""))
         if key is None or not matches or prefix != "rat" or scheme.lower() != "bearer":
             raise Unauthorised("Send an API key that is known here: `Authorization: Bearer rat_...`.")
-        return key.tenant
+        return Caller(key.tenant, is_operator=key.scope is Scope.OPERATOR)
 
     def _reload(self, path: Path) -> None:
         """Read the file again when it changed; one that cannot be read admits nobody."""
@@ -83,10 +101,17 @@ class Access:
             self._keys, self._stamp = {}, None
 
 
-def create_key(path: Path, *, name: str, tenant: str) -> str:
+def create_key(path: Path, *, name: str, tenant: str, scope: Scope = Scope.TENANT) -> str:
     """Add a key to the file and return it, `rat_<id>_<secret>`; its secret is kept nowhere."""
     key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(SECRET_BYTES)
-    key = ApiKey(id=key_id, name=name, tenant=tenant, created=datetime.now(UTC), sha256=_digest(secret))
+    key = ApiKey(
+        id=key_id,
+        name=name,
+        tenant=tenant,
+        scope=scope,
+        created=datetime.now(UTC),
+        sha256=_digest(secret),
+    )
     _write(path, (*(list_keys(path) if path.exists() else ()), key))
     return f"rat_{key_id}_{secret}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from app.commands import explain, keys, menu, run
+from app.commands import dead_letters, explain, keys, menu, run
 
 app = typer.Typer(
     name="rationale",
@@ -19,6 +19,7 @@ app.command()(explain.explain)
 app.command()(menu.methods)
 app.command()(menu.models)
 app.add_typer(keys.keys, name="keys")
+app.add_typer(dead_letters.dead_letters, name="dead-letters")
 
 
 def main() -> None:

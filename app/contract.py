@@ -1,43 +1,18 @@
-"""What the OpenAPI document says beyond the signatures of the routes: bodies, answers, headers, access."""
+"""What routes say of themselves in the OpenAPI document beyond their signatures: bodies, answers, headers."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 
-from app import schemas, targets
 from app.errors import MEDIA_TYPE, ProblemBody, status_of
 from app.forms import FILES, IMAGE_TYPES
-from jobs.catalogue import MethodCard
-from jobs.errors import (
-    InternalError,
-    InvalidRequest,
-    RationaleError,
-    Unauthorised,
-    Unavailable,
-)
+from jobs.errors import NotFinished, RationaleError
 
 Json = dict[str, Any]  # Any: parts of an OpenAPI document
 
-ASKED: tuple[type[BaseModel], ...] = (schemas.ExplanationRequest, schemas.BatchRequest, schemas.Spec)
-ANSWERED: tuple[type[BaseModel], ...] = (
-    ProblemBody,
-    schemas.Explanation,
-    schemas.Explanations,
-    schemas.MethodList,
-    MethodCard,
-    schemas.MetricsCatalogue,
-    schemas.Models,
-    schemas.ModelEntry,
-    targets.RawHeatmap,
-    targets.ProgressDocument,
-    schemas.Live,
-    schemas.Ready,
-)
 BINARY: Json = {"type": "string", "format": "binary"}
 TEXT: Json = {"schema": {"type": "string"}}
 PREFER: Json = {
@@ -109,7 +84,7 @@ def problem(error: type[RationaleError]) -> Json:
     """The answer to an error."""
     status = status_of(error)
     headers: Json = {}
-    if status in {409, 429, 503}:
+    if status in {429, 503} or issubclass(error, NotFinished):
         headers = RETRY
     if status == 401:
         headers = {"WWW-Authenticate": header("How to authenticate.", required=True)}
@@ -122,8 +97,10 @@ def problem(error: type[RationaleError]) -> Json:
 
 PROBLEMS = {
     401: "No key, or one that is not known",
+    403: "For operators only",
     404: "Not there, or not yours",
-    409: "Not finished",
+    409: "Not finished, or not possible as things stand",
+    410: "It was there, and is erased or expired",
     413: "The upload is too large",
     415: "No format that is read here",
     422: "Fields are wrong; every one of them is named. Or the method cannot explain this model or image",
@@ -135,8 +112,8 @@ PROBLEMS = {
 }
 
 
-def upload(fields: type[BaseModel], whole: type[BaseModel], *, texts: Json) -> Json:
-    """A request body in its three kinds, with the query fields and the `Prefer` header.
+def upload(fields: type[BaseModel], whole: type[BaseModel], *, texts: Json, headers: Sequence[Json]) -> Json:
+    """A request body in its three kinds, with the query fields and headers.
 
     `texts` are the schemas of the fields where they are sent as text.
     """
@@ -156,7 +133,7 @@ def upload(fields: type[BaseModel], whole: type[BaseModel], *, texts: Json) -> J
         {"name": name, "in": "query", "required": False, "schema": schema, "description": IN_QUERY}
         for name, schema in texts.items()
     ]
-    return {"requestBody": {"required": True, "content": content}, "parameters": [*query, PREFER]}
+    return {"requestBody": {"required": True, "content": content}, "parameters": [*query, *headers]}
 
 
 def query(options: type[BaseModel]) -> Json:
@@ -177,65 +154,3 @@ def query(options: type[BaseModel]) -> Json:
 
 
 IN_QUERY = "For a body that is the image itself; a field stands in the query or in the body, not in both."
-
-
-def describe(app: FastAPI) -> None:
-    """Make the app describe itself completely."""
-
-    def openapi() -> Json:
-        if app.openapi_schema is None:
-            app.openapi_schema = _document(app)
-        return app.openapi_schema
-
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
-
-
-def _document(app: FastAPI) -> Json:
-    document = get_openapi(
-        title=app.title, version=app.version, description=app.description, routes=app.routes, tags=TAGS
-    )
-    components = document.setdefault("components", {})
-    components.setdefault("schemas", {}).update(_schemas())
-    for name in ("HTTPValidationError", "ValidationError"):
-        components["schemas"].pop(name, None)
-    components["securitySchemes"] = {
-        "key": {"type": "http", "scheme": "bearer", "description": "An API key, `rat_<id>_<secret>`."}
-    }
-    for path, operations in document["paths"].items():
-        for operation in operations.values():
-            _complete(operation, public=path in {"/livez", "/readyz"})
-    return document
-
-
-TAGS = [
-    {"name": "explanations", "description": "Ask why, and follow the work."},
-    {"name": "pictures", "description": "Look at the relevance."},
-    {"name": "menu", "description": "What can be asked."},
-    {"name": "health", "description": "For probes and Prometheus; stands outside of `/api/v1`."},
-]
-
-
-def _schemas() -> Json:
-    asked = models_json_schema(
-        [(model, "validation") for model in ASKED], ref_template="#/components/schemas/{model}"
-    )
-    answered = models_json_schema(
-        [(model, "serialization") for model in ANSWERED], ref_template="#/components/schemas/{model}"
-    )
-    return {**answered[1]["$defs"], **asked[1]["$defs"]}
-
-
-def _complete(operation: Json, *, public: bool) -> None:
-    """Add what holds for every route."""
-    responses = operation["responses"]
-    everywhere: list[type[RationaleError]] = [InternalError, Unavailable]
-    if not public:
-        operation["security"] = [{"key": []}]
-        everywhere += [Unauthorised]
-    if operation.get("parameters") or "requestBody" in operation:
-        everywhere += [InvalidRequest]
-    else:
-        responses.pop("422", None)
-    for error in everywhere:
-        responses[str(status_of(error))] = problem(error)
-    operation["responses"] = dict(sorted(responses.items()))

@@ -24,6 +24,7 @@ MAX_FIELD = 200  # characters of a wrong field's name, as many as are repeated
 STATUS: dict[type[RationaleError], int] = {
     errors.RationaleError: 500,
     errors.InvalidRequest: 422,
+    errors.IdempotencyKeyReused: 422,
     errors.NotFound: 404,
     errors.Gone: 410,
     errors.NotFinished: 409,
@@ -32,6 +33,8 @@ STATUS: dict[type[RationaleError], int] = {
     errors.UnknownFormat: 415,
     errors.Damaged: 422,
     errors.Unauthorised: 401,
+    errors.Forbidden: 403,
+    errors.NotRetriable: 409,
     errors.QueueFull: 503,
     errors.TenantFull: 429,
     errors.DeadlineUnmeetable: 503,

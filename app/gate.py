@@ -1,4 +1,4 @@
-"""The gate before every route: no path is reached without a tenant, but for the few that are public."""
+"""The gate before every route: no path is reached by strangers, but for the few that are public."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PUBLIC = frozenset({"/livez", "/readyz"})
 
 
 class Gate:
-    """ASGI middleware that puts the tenant of a request into its scope, or answers 401."""
+    """ASGI middleware that puts the caller of a request into its scope, or answers 401."""
 
     def __init__(self, app: ASGIApp, access: Access, public: frozenset[str] = PUBLIC) -> None:
         self.app = app
@@ -25,7 +25,7 @@ class Gate:
             headers = Headers(scope=scope)
             try:
                 self._check_host(headers.get("host", ""))
-                scope["tenant"] = self.access.tenant(headers.get("authorization"))
+                scope["caller"] = self.access.caller(headers.get("authorization"))
             except Unauthorised as error:
                 await problem_response(error)(scope, receive, send)
                 return

@@ -13,14 +13,16 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from app.access import Access, check_address, server_secret
-from app.contract import describe
+from app.description import describe
 from app.documents import PREFIX
 from app.errors import add_error_handlers
 from app.gate import PUBLIC, Gate
+from app.idempotency import Idempotency
 from app.menu import Menu
 from app.pictures import Gallery
+from app.pressure import Pressure
 from app.requests import BodyLimits
-from app.routes import catalogue, events, explanations, health, pictures
+from app.routes import catalogue, events, explanations, health, letters, pictures
 from app.services import Services
 from app.settings import ApiSettings
 from app.submissions import Desk
@@ -28,6 +30,7 @@ from app.telemetry import Meter, Telemetry
 from app.uploads.decoder import Decoder
 from app.uploads.formats import UploadLimits
 from app.waiting import Lookout
+from jobs.bindings import Bindings
 from jobs.catalogue import load_catalogue
 from jobs.changes import Changes
 from jobs.connection import connect
@@ -59,7 +62,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         lifespan=_lifespan(settings, access, telemetry),
     )
     add_error_handlers(app)
-    for part in (pictures, explanations, events, catalogue, health):
+    for part in (pictures, explanations, events, catalogue, letters, health):
         app.include_router(part.router)
     app.add_middleware(
         Gate, access=access, public=PUBLIC | ({"/metrics"} if settings.public_metrics else set())
@@ -78,7 +81,7 @@ def _lifespan(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         keys = Keys(settings.namespace)
         async with AsyncExitStack() as stack:
-            redis = connect(settings.redis_url or REDIS_URL)
+            redis = connect(settings.redis_url or REDIS_URL, timeout_seconds=settings.redis_seconds)
             stack.push_async_callback(redis.aclose)
 
             decoder = Decoder(_upload_limits(settings), settings.decoder_processes)
@@ -90,7 +93,7 @@ def _lifespan(
             stack.push_async_callback(changes.stop)
 
             store, registry = JobStore(redis, keys), Registry(redis, keys)
-            menu = Menu(load_catalogue(), registry)
+            menu, secret = Menu(load_catalogue(), registry), _secret(settings)
             app.state.services = Services(
                 settings=settings,
                 access=access,
@@ -98,7 +101,9 @@ def _lifespan(
                 store=store,
                 registry=registry,
                 menu=menu,
-                desk=Desk(menu, decoder, _secret(settings)),
+                desk=Desk(menu, decoder, secret),
+                idempotency=Idempotency(Bindings(redis, keys), secret),
+                pressure=Pressure(settings.decoder_processes),
                 lookout=Lookout(store, changes),
                 gallery=Gallery(store, settings.picture_cache_bytes),
                 telemetry=telemetry,

@@ -6,12 +6,16 @@ import asyncio
 from typing import cast
 
 from jobs.connection import reachable
+from jobs.errors import Unavailable
 from jobs.job import State
 from jobs.store import JobStore
 
 
 class Presence:
-    """Answers are never older than the question: who asks while a question is on its way joins the next."""
+    """Answers are never older than the question: who asks while a question is on its way joins the next.
+
+    When Redis is out of reach those who wait for the next question are told too, instead of waiting twice.
+    """
 
     def __init__(self, store: JobStore) -> None:
         self._store = store
@@ -39,7 +43,11 @@ class Presence:
         try:
             states = await self._states(list(asked))
         except Exception as error:  # noqa: BLE001 - it belongs to those who asked, and they raise it
-            for answer in asked.values():
+            told = list(asked.values())
+            if isinstance(error, Unavailable):
+                told += self._next.values()
+                self._next = {}
+            for answer in told:
                 answer.set_exception(error)
             return
         for answer, state in zip(asked.values(), states, strict=True):

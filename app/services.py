@@ -7,14 +7,17 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from app.access import Access
+from app.access import Access, Caller
+from app.idempotency import Idempotency
 from app.menu import Menu
 from app.pictures import Gallery
+from app.pressure import Pressure
 from app.requests import BodyLimits
 from app.settings import ApiSettings
 from app.submissions import Desk
 from app.telemetry import Telemetry
 from app.waiting import Lookout
+from jobs.errors import Forbidden
 from jobs.queue import JobQueue
 from jobs.registry import Registry
 from jobs.store import JobStore
@@ -31,6 +34,8 @@ class Services:
     registry: Registry
     menu: Menu
     desk: Desk
+    idempotency: Idempotency
+    pressure: Pressure
     lookout: Lookout
     gallery: Gallery
     telemetry: Telemetry
@@ -44,7 +49,13 @@ async def services_of(request: Request) -> Services:
 
 async def tenant_of(request: Request) -> str:
     """The tenant that the gate admitted."""
-    return cast(str, request.scope["tenant"])
+    return cast(Caller, request.scope["caller"]).tenant
+
+
+async def only_operators(request: Request) -> None:
+    """Let nobody else pass; raises `Forbidden`."""
+    if not cast(Caller, request.scope["caller"]).is_operator:
+        raise Forbidden("This is for operators: send a key that was made with `--operator`.")
 
 
 Use = Annotated[Services, Depends(services_of)]

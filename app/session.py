@@ -18,14 +18,17 @@ QUIET = {"RATIONALE_LOG_LEVEL": "warning"}
 
 
 @contextmanager
-def private_service(options: Sequence[str] = ()) -> Iterator[str]:
+def private_service(options: Sequence[str] = (), *, settings: dict[str, str] | None = None) -> Iterator[str]:
     """Run `rationale serve` on a free loopback port and give its address; all of it ends with the block.
 
-    `options` are further words of the command line. Raises `Unavailable` when the service does not come up.
+    `options` are further words of the command line, `settings` further variables.
+    Raises `Unavailable` when the service does not come up.
     """
     with tempfile.TemporaryDirectory(prefix="rationale-") as data_dir:
         words = [sys.executable, "-m", "app.cli", "serve", "--port", "0", "--data-dir", data_dir, *options]
-        process = start_child(words, environment=os.environ | QUIET, stdout=subprocess.PIPE)
+        process = start_child(
+            words, environment=os.environ | QUIET | (settings or {}), stdout=subprocess.PIPE
+        )
         try:
             yield _address(process)
         finally:

@@ -16,6 +16,9 @@ class ApiSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="RATIONALE_", frozen=True, extra="ignore")
 
     redis_url: str | None = Field(None, description="Redis, such as redis://host:6379/0 or unix:///path.")
+    redis_seconds: float = Field(
+        1.2, gt=0, le=60, description="How long Redis may take for an answer before requests end with 503."
+    )
     namespace: str = Field(
         "rationale", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="Hash tag of every key in Redis."
     )

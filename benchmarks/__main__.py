@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from benchmarks import cached_pictures, overhead, queue_rate, throughput
+from benchmarks import cached_pictures, overhead, queue_rate, refusals, throughput
 from benchmarks.figures import Figure, print_figures
 from benchmarks.methods import speed, truth
 
@@ -14,6 +14,7 @@ BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "overhead": overhead.measure,
     "cached-pictures": cached_pictures.measure,
     "queue": queue_rate.measure,
+    "refusals": refusals.measure,
     "method-speed": speed.measure,
     "method-truth": truth.measure,
 }

@@ -21,6 +21,7 @@ class Answer:
     status: int
     body: bytes
     seconds: float
+    retry_after: int | None = None
 
 
 @dataclass(frozen=True)
@@ -53,16 +54,18 @@ def post(path: str, body: bytes, *, content_type: str, headers: Sequence[str] = 
     return "\r\n".join([*head, "", ""]).encode() + body
 
 
-def run(address: str, requests: Iterable[bytes], *, connections: int) -> Load:
+def run(
+    address: str, requests: Iterable[bytes], *, connections: int, accepted: frozenset[int] = frozenset()
+) -> Load:
     """Send every request, each connection one at a time, and wait for all answers.
 
-    Raises RuntimeError when the server closes a connection or answers with an error.
+    Raises RuntimeError when the server closes a connection or answers with an error that is not `accepted`.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(address, deque(requests), connections))
+        return runner.run(_run(address, deque(requests), connections, accepted))
 
 
-async def _run(address: str, requests: deque[bytes], connections: int) -> Load:
+async def _run(address: str, requests: deque[bytes], connections: int, accepted: frozenset[int]) -> Load:
     url = urlsplit(address)
     loop = asyncio.get_running_loop()
     opened = [
@@ -73,7 +76,8 @@ async def _run(address: str, requests: deque[bytes], connections: int) -> Load:
     shares = await asyncio.gather(*(connection.drain(requests) for connection in opened))
     seconds = time.perf_counter() - started
     answers = [answer for share in shares for answer in share]
-    wrong = next((answer for answer in answers if answer.status >= 400), None)
+    bad = (answer for answer in answers if answer.status >= 400 and answer.status not in accepted)
+    wrong = next(bad, None)
     if wrong:
         raise RuntimeError(f"the server answered {wrong.status}: {wrong.body[:500]!r}")
     return Load(answers, seconds)
@@ -85,6 +89,7 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one without saying so
         self._answer: asyncio.Future[Answer] | None = None
+        self._retry_after: int | None = None
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
@@ -93,13 +98,18 @@ class _Connection(asyncio.Protocol):
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(RuntimeError(f"the server closed the connection: {exc}"))
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"retry-after":
+            self._retry_after = int(value)
+
     def on_body(self, body: bytes) -> None:
         self._body += body
 
     def on_message_complete(self) -> None:
         seconds = time.perf_counter() - self._started
         if self._answer is not None:
-            self._answer.set_result(Answer(self._parser.get_status_code(), bytes(self._body), seconds))
+            status = self._parser.get_status_code()
+            self._answer.set_result(Answer(status, bytes(self._body), seconds, self._retry_after))
 
     async def drain(self, requests: deque[bytes]) -> list[Answer]:
         answers = []
@@ -112,6 +122,7 @@ class _Connection(asyncio.Protocol):
         self._answer = asyncio.get_running_loop().create_future()
         self._parser = httptools.HttpResponseParser(self)
         self._body = bytearray()
+        self._retry_after = None
         self._started = time.perf_counter()
         self._transport.write(request)
         return await self._answer

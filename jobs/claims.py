@@ -149,7 +149,7 @@ class Claims:
 
     async def fail(self, claim: Claim, failure: Failure, *, dead_letter: bool) -> bool:
         """End a job without a result, with a dead letter if asked; False when the claim is lost."""
-        call = moves.fail(self.keys, claim.hold, failure, dead_letter=dead_letter)
+        call = moves.fail(self.keys, claim.hold, failure, dead_letter=dead_letter, method=claim.job.method)
         with reachable():
             return bool(await run(self.redis, call))
 
@@ -188,7 +188,16 @@ class Claims:
         ]
 
     async def _bury(self, readings: Sequence[Reading], failure: Failure) -> None:
-        calls = [moves.fail(self.keys, reading.hold, failure, dead_letter=True) for reading in readings]
+        calls = [
+            moves.fail(
+                self.keys,
+                reading.hold,
+                failure,
+                dead_letter=True,
+                method=reading.job.method if reading.job else None,
+            )
+            for reading in readings
+        ]
         await run_all(self.redis, calls)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -16,6 +17,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from jobs.errors import Unavailable
 
 CONNECTIONS = 64
+POOL_SHARE = 0.25  # of the time for an answer, as long as a call may wait for a connection
 RETRIES = 3
 RETRY_BASE_SECONDS = 0.02
 RETRY_CAP_SECONDS = 0.2
@@ -30,7 +32,8 @@ OUTAGES = (OutOfMemoryError, ReadOnlyError, ClusterDownError)
 def connect(url: str, *, timeout_seconds: float = 5.0) -> Redis:
     """A client for `redis://`, `rediss://` or `unix://`; it connects when it is first used.
 
-    More than `CONNECTIONS` calls at once wait for each other, up to `timeout_seconds`.
+    More than `CONNECTIONS` calls at once wait for each other, up to a share of `timeout_seconds`, so that
+    the wait for a Redis that accepts calls and never answers is bounded too.
     Broken connections are tried again for about half a second, answers that do not come in
     `timeout_seconds` are not. Blocking reads must therefore wait less than `timeout_seconds`.
     The library's health checks stay off: before a handshake that Redis refuses they repeat each other for
@@ -40,12 +43,38 @@ def connect(url: str, *, timeout_seconds: float = 5.0) -> Redis:
     pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
         url,
         max_connections=CONNECTIONS,
-        timeout=timeout_seconds,
+        timeout=POOL_SHARE * timeout_seconds,
         socket_timeout=timeout_seconds,
-        socket_connect_timeout=min(1.0, timeout_seconds),
-        retry=Retry(backoff, RETRIES, supported_errors=(RedisConnectionError,)),
+        socket_connect_timeout=timeout_seconds,
+        retry=PromptRetry(backoff, RETRIES, supported_errors=(RedisConnectionError,)),
     )
     return Redis.from_pool(pool)
+
+
+class PromptRetry(Retry):
+    """Tries again what failed at once, and nothing that has already waited for an answer in vain.
+
+    The library calls a handshake that is not answered a broken connection, and would wait for each try.
+    """
+
+    # Any: what `do` and `fail` answer, as the library has it.
+    async def call_with_retry(
+        self,
+        do: Callable[[], Awaitable[Any]],
+        fail: Callable[..., Any],
+        is_retryable: Callable[[Exception], bool] | None = None,
+        with_failure_count: bool = False,
+    ) -> Any:
+        async def once() -> Any:
+            try:
+                return await do()
+            except RedisConnectionError as error:
+                if not isinstance(error.__cause__, RedisTimeoutError | TimeoutError):
+                    raise
+                await (fail(error, 1) if with_failure_count else fail(error))  # it closes the connection
+                raise RedisTimeoutError(str(error)) from error
+
+        return await super().call_with_retry(once, fail, is_retryable, with_failure_count)
 
 
 @contextmanager

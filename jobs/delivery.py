@@ -185,7 +185,7 @@ def _reading(delivery: Delivery, fields: Sequence[bytes | None]) -> Reading:
     hold = delivery.hold
     if state not in {State.QUEUED.encode(), State.RUNNING.encode()} or entry != hold.entry.encode():
         return Reading(hold, Kind.GONE)
-    kind, job = _parse(message or b"", hold)
+    kind, job = parse(message or b"", hold.job_id, hold.model.key)
     return Reading(
         hold,
         kind,
@@ -197,12 +197,13 @@ def _reading(delivery: Delivery, fields: Sequence[bytes | None]) -> Reading:
     )
 
 
-def _parse(message: bytes, hold: Hold) -> tuple[Kind, Job | None]:
+def parse(message: bytes, job_id: str, model_key: str) -> tuple[Kind, Job | None]:
+    """The job of a message, if it is a job that this version reads, and the one that it is stored as."""
     try:
         job = Job.model_validate_json(message)
     except ValidationError:
         return Kind.UNREADABLE, None
-    if (job.id, job.model.key) != (hold.job_id, hold.model.key):
+    if (job.id, job.model.key) != (job_id, model_key):
         return Kind.UNREADABLE, None
     return Kind.READABLE, job
 

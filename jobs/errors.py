@@ -2,6 +2,7 @@
 
     RationaleError
     |-- InvalidRequest        one or more fields of a request are wrong; all of them are named
+    |-- IdempotencyKeyReused  the key of a request belongs to another request
     |-- NotFound              no such explanation, method, model or picture (or not this tenant's)
     |-- Gone                  it was there and its lifetime is over
     |-- NotFinished           the explanation exists but has no result yet
@@ -10,6 +11,8 @@
     |   |-- UnknownFormat     not a picture format that is read here
     |   `-- Damaged           a known format whose content is broken
     |-- Unauthorised          no credential, or one that is not known
+    |-- Forbidden             the credential is known, but what it asks for is for operators
+    |-- NotRetriable          a dead letter whose job cannot be queued again as things stand
     |-- QueueFull             the system holds as many jobs as it can (`retry_after` in seconds)
     |-- TenantFull            this tenant holds as many jobs as it may (`retry_after` in seconds)
     |-- DeadlineUnmeetable    too much is queued for a job to be done by its deadline (`retry_after`)
@@ -59,6 +62,10 @@ class InvalidRequest(RationaleError):
     code = "invalid-request"
 
 
+class IdempotencyKeyReused(RationaleError):
+    code = "idempotency-key-reused"
+
+
 class NotFound(RationaleError):
     code = "not-found"
 
@@ -89,6 +96,14 @@ class Damaged(Refused):
 
 class Unauthorised(RationaleError):
     code = "unauthorised"
+
+
+class Forbidden(RationaleError):
+    code = "forbidden"
+
+
+class NotRetriable(RationaleError):
+    code = "not-retriable"
 
 
 class Busy(RationaleError):

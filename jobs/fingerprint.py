@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from jobs.job import SCHEMA_VERSION, MethodRef, ModelRef
@@ -49,6 +50,22 @@ def job_id(
 def image_key(secret: bytes, *, tenant: str, digest: str) -> str:
     """The name under which a tenant's pixels are kept; another tenant's equal image has another name."""
     return _hmac(secret, ["image", tenant, digest])
+
+
+def request_name(secret: bytes, *, tenant: str, key: str) -> str:
+    """The name of a request to which its client gave a key; tenants never meet."""
+    return _hmac(secret, ["request", tenant, key])
+
+
+def request_fingerprint(
+    secret: bytes,
+    *,
+    path: str,
+    fields: Mapping[str, Any],  # Any: JSON values
+    files: Mapping[str, str],
+) -> str:
+    """Equal exactly when a request was sent as another was; `files` are digests."""
+    return _hmac(secret, ["sent", path, dict(fields), dict(files)])
 
 
 def pixels_digest(pixels: bytes, *, shape: tuple[int, ...], dtype: str) -> str:

@@ -20,11 +20,14 @@ All keys of one deployment share the hash tag `{namespace}`, so each script stay
 | `load:<model>`            | hash   | predicted device seconds of unfinished jobs by flow    | `RESULT`    |
 | `tenant-load:<tenant>`    | hash   | `seconds` -> those of a tenant, of all models          | `RESULT`    |
 | `pace:<model>`            | hash   | what was measured of jobs; see scripts/pace.lua        | `SEEN`      |
+| `binding:<name>`          | hash   | fingerprint, attempts, jobs of a request with a key    | `RESULT`    |
 | `dead`                    | stream | dead letters with their reason                         | `DEAD`      |
 | `worker:<worker>`         | string | `WorkerCard` as JSON                                   | `HEARTBEAT` |
 | `workers`                 | zset   | worker ids by last heartbeat                           | `SEEN`      |
 | `model:<model>`           | string | `ModelCard` as JSON                                    | `SEEN`      |
 | `models`                  | zset   | model keys by first announcement                       | `SEEN`      |
+
+Until its jobs are accepted a binding lives for `RESERVED` alone.
 """
 
 from __future__ import annotations
@@ -44,6 +47,7 @@ class Lifetimes:
     queue: int = 7 * 24 * 3600
     dead: int = 30 * 24 * 3600
     draft: int = 60
+    reserved: int = 60
     heartbeat: int = 10
     seen: int = 3600
 
@@ -100,6 +104,9 @@ class Keys:
 
     def pace(self, model_key: str) -> str:
         return self._key("pace", model_key)
+
+    def binding(self, name: str) -> str:
+        return self._key("binding", name)
 
     def worker(self, worker: str) -> str:
         return self._key("worker", worker)

@@ -233,6 +233,7 @@ async def staged(
             "secret": "not a secret at all, but long enough",
             "data_dir": folder,
             "decoder_processes": 1,
+            "redis_seconds": 10,  # client, API and worker share one loop here, and the machine with others
             **options,
         }
     )

@@ -23,12 +23,16 @@ def create(
     keys_file: KeysFile,
     tenant: Annotated[str, typer.Option(help="Whose images and explanations the key opens.")],
     name: Annotated[str, typer.Option(help="What the key is for, in your words.")],
+    operator: Annotated[
+        bool, typer.Option("--operator", help="Let it see and retry the dead letters of all tenants too.")
+    ] = False,
 ) -> None:
     """Make a key and print it; this is the only time that its secret is seen."""
-    from app.access import create_key
+    from app.access import Scope, create_key
 
     with plain_errors():
-        typer.echo(create_key(keys_file, name=name, tenant=tenant))
+        scope = Scope.OPERATOR if operator else Scope.TENANT
+        typer.echo(create_key(keys_file, name=name, tenant=tenant, scope=scope))
 
 
 @keys.command("list")
@@ -37,11 +41,11 @@ def list_them(keys_file: KeysFile) -> None:
     from app.access import list_keys
 
     table = Table()
-    for heading in ("id", "tenant", "created", "name"):
+    for heading in ("id", "tenant", "scope", "created", "name"):
         table.add_column(heading)
     with plain_errors():
         for key in list_keys(keys_file):
-            table.add_row(key.id, key.tenant, f"{key.created:%Y-%m-%d %H:%M}", key.name)
+            table.add_row(key.id, key.tenant, key.scope, f"{key.created:%Y-%m-%d %H:%M}", key.name)
     Console().print(table)
 
 

@@ -28,6 +28,14 @@ class Service:
         """Raises `InvalidRequest` with the service's own words when it refuses."""
         return self._call("GET", path, params=query)
 
+    def post(self, path: str) -> httpx.Response:
+        """A post without a body; raises like `get`."""
+        return self._call("POST", path)
+
+    def delete(self, path: str) -> None:
+        """Raises like `get`."""
+        self._call("DELETE", path)
+
     def explain(
         self,
         files: dict[str, bytes],
@@ -58,13 +66,20 @@ def service(
 ) -> Iterator[Service]:
     """The running service, or a private one with these models on this device."""
     if server:
-        with _client(server, key) as client:
-            yield Service(client)
+        with running_service(server, key) as running:
+            yield running
     else:
         given = {"models": models, "device": device}
         options = [f"--{name}={value}" for name, value in given.items() if value]
         with private_service(options) as address, _client(address, key) as client:
             yield Service(client)
+
+
+@contextmanager
+def running_service(server: str, key: str | None) -> Iterator[Service]:
+    """The service that runs at an address."""
+    with _client(server, key) as client:
+        yield Service(client)
 
 
 def _client(address: str, key: str | None) -> httpx.Client:

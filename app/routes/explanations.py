@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Collection, Sequence
 
 from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
 
+from app.acceptance import all_submitted, cancelled, replayed, submitted
 from app.contract import PREFER, WAITED, answers, header, media, upload
 from app.documents import PREFIX, document, location, tag
 from app.errors import ExplanationFailed
 from app.forms import BATCH_TEXTS, EXPLANATION_TEXTS
+from app.idempotency import HEADER, KEY, REPLAY_HEADERS, REPLAYED, read_key
 from app.pictures import not_found
 from app.preferences import Preference, read_preference
-from app.requests import read_submission
+from app.requests import Submission, read_submission
 from app.routes.paths import ExplanationId
 from app.routes.pictures import names_tag
 from app.schemas import (
@@ -26,7 +28,7 @@ from app.schemas import (
     Explanations,
 )
 from app.services import Services, Tenant, Use
-from app.submissions import BATCH_FIELDS, FIELDS, Order
+from app.submissions import BATCH_FIELDS, FIELDS
 from jobs.errors import (
     DeadlineExceeded,
     DeadlineUnmeetable,
@@ -37,14 +39,13 @@ from jobs.errors import (
     TooLarge,
     UnknownFormat,
 )
-from jobs.job import FINISHED, Job, State
-from jobs.queue import Limits, Submission
+from jobs.job import FINISHED, State
 from jobs.store import JobRecord
 
 router = APIRouter(prefix=PREFIX, tags=["explanations"])
-ACCEPTED = {**WAITED, "Location": header("Where the explanation is.", required=True)}
-LARGE_BYTES = 1_000_000
-REFUSALS = (TooLarge, UnknownFormat, TenantFull, DeadlineUnmeetable)
+POSTED = {**WAITED, **REPLAY_HEADERS}
+ACCEPTED = {**POSTED, "Location": header("Where the explanation is.", required=True)}
+REFUSALS = (Gone, TooLarge, UnknownFormat, TenantFull, DeadlineUnmeetable)
 
 
 @router.post(
@@ -58,7 +59,9 @@ REFUSALS = (TooLarge, UnknownFormat, TenantFull, DeadlineUnmeetable)
         OutOfMemory,
         headers=ACCEPTED,
     ),
-    openapi_extra=upload(ExplanationFields, ExplanationRequest, texts=EXPLANATION_TEXTS),
+    openapi_extra=upload(
+        ExplanationFields, ExplanationRequest, texts=EXPLANATION_TEXTS, headers=(PREFER, KEY)
+    ),
 )
 async def submit(request: Request, services: Use, tenant: Tenant) -> Response:
     """Equal requests are one explanation: asking again finds it, running or done.
@@ -66,18 +69,19 @@ async def submit(request: Request, services: Use, tenant: Tenant) -> Response:
     A job that fails while its client waits is answered as the problem itself.
     """
     preference = _preference(request, services)
-    submission = await read_submission(request, services.body_limits, FIELDS)
-    order = await services.desk.order(tenant, submission)
-    job, record = order.job, await _submitted(services, order, preference.wait_seconds)
-    if record.failure is not None and record.state is State.FAILED:
-        raise ExplanationFailed(job.id, record.failure.error())
+    key, submission = await _read(request, services, FIELDS)
+    async with services.idempotency.attempt(tenant, "explanations", key, submission) as attempt:
+        replay = attempt.jobs if attempt else ()
+        if replay:
+            [record] = await replayed(services, tenant, replay, preference.wait_seconds)
+        else:
+            record = await submitted(services, tenant, submission, preference.wait_seconds, attempt)
+    if record.failure is not None and record.state is State.FAILED and _says_all(replay, preference):
+        raise ExplanationFailed(record.job.id, record.failure.error())
     content = await _content(services, record)
-    return Response(
-        content.model_dump_json(),
-        200 if record.state in FINISHED else 202,
-        {**preference.headers, "Location": location(job.id)},
-        "application/json",
-    )
+    done = record.state in FINISHED and _says_all(replay, preference)
+    headers = {"Location": location(record.job.id)}
+    return _answer(content, preference, done=done, replay=replay, headers=headers)
 
 
 @router.post(
@@ -85,9 +89,9 @@ async def submit(request: Request, services: Use, tenant: Tenant) -> Response:
     summary="Ask many things about one image",
     response_class=Response,
     responses=answers(
-        {200: media(json=Explanations), 202: media(json=Explanations)}, *REFUSALS, headers=WAITED
+        {200: media(json=Explanations), 202: media(json=Explanations)}, *REFUSALS, headers=POSTED
     ),
-    openapi_extra=upload(BatchSpecs, BatchRequest, texts=BATCH_TEXTS),
+    openapi_extra=upload(BatchSpecs, BatchRequest, texts=BATCH_TEXTS, headers=(PREFER, KEY)),
 )
 async def submit_batch(request: Request, services: Use, tenant: Tenant) -> Response:
     """All specs are checked before the first one is accepted; 200 says that all of them are finished.
@@ -96,17 +100,16 @@ async def submit_batch(request: Request, services: Use, tenant: Tenant) -> Respo
     the same batch sent again finds it.
     """
     preference = _preference(request, services)
-    submission = await read_submission(request, services.body_limits, BATCH_FIELDS)
-    orders = await services.desk.orders(tenant, submission)
-    records = await _all_submitted(services, orders, preference.wait_seconds)
+    key, submission = await _read(request, services, BATCH_FIELDS)
+    async with services.idempotency.attempt(tenant, "explanations:batch", key, submission) as attempt:
+        replay = attempt.jobs if attempt else ()
+        if replay:
+            records = await replayed(services, tenant, replay, preference.wait_seconds)
+        else:
+            records = await all_submitted(services, tenant, submission, preference.wait_seconds, attempt)
     documents = await asyncio.gather(*(_content(services, record) for record in records))
-    done = all(record.state in FINISHED for record in records)
-    return Response(
-        Explanations(explanations=documents).model_dump_json(),
-        200 if done else 202,
-        preference.headers,
-        "application/json",
-    )
+    done = all(record.state in FINISHED for record in records) and _says_all(replay, preference)
+    return _answer(Explanations(explanations=documents), preference, done=done, replay=replay)
 
 
 @router.get(
@@ -153,77 +156,38 @@ async def erase(explanation_id: ExplanationId, services: Use, tenant: Tenant) ->
     return Response(status_code=204)
 
 
+async def _read(
+    request: Request, services: Services, known: Collection[str]
+) -> tuple[str | None, Submission]:
+    """The key and the content of a post."""
+    key = read_key(request.headers.getlist(HEADER))
+    return key, await read_submission(request, services.body_limits, known)
+
+
+def _says_all(replay: Sequence[str], preference: Preference) -> bool:
+    """Whether the status speaks of the work: that of a replay is the first answer's, unless it waits."""
+    return not replay or preference.wait_seconds > 0
+
+
+def _answer(
+    content: BaseModel,
+    preference: Preference,
+    *,
+    done: bool,
+    replay: Sequence[str],
+    headers: dict[str, str] | None = None,
+) -> Response:
+    return Response(
+        content.model_dump_json(),
+        200 if done else 202,
+        {**preference.headers, **(headers or {}), **(REPLAYED if replay else {})},
+        "application/json",
+    )
+
+
 def _preference(request: Request, services: Services) -> Preference:
     return read_preference(
         request.headers.getlist("prefer"), max_wait_seconds=services.settings.max_wait_seconds
-    )
-
-
-async def _submitted(services: Services, order: Order, wait_seconds: float) -> JobRecord:
-    """The record of a job that was put into the queue, after waiting for it."""
-    job = order.job
-    async with services.lookout.watch(job.id) as watch:
-        submission = await _accepted(services, order)
-        record = await services.lookout.finished(
-            job.tenant, job.id, watch, wait_seconds, fresh=submission.created
-        )
-    return record or _cancelled(job)
-
-
-async def _all_submitted(services: Services, batch: Sequence[Order], wait_seconds: float) -> list[JobRecord]:
-    """Each different job is submitted once, one after the other, and then all are waited for together."""
-    async with AsyncExitStack() as stack:
-        unique = {one.job.id: one.job for one in batch}
-        watches = {name: await stack.enter_async_context(services.lookout.watch(name)) for name in unique}
-        for one in {one.job.id: one for one in batch}.values():
-            await _accepted(services, one)
-        found = await asyncio.gather(
-            *(
-                services.lookout.finished(job.tenant, job.id, watches[job.id], wait_seconds)
-                for job in unique.values()
-            )
-        )
-    records = {job.id: record or _cancelled(job) for job, record in zip(unique.values(), found, strict=True)}
-    return [records[one.job.id] for one in batch]
-
-
-async def _accepted(services: Services, order: Order) -> Submission:
-    """Put a job into the queue, or find it; large pixels travel only when they are not stored yet."""
-    settings, opened = services.settings, order.opened
-    limits = Limits(
-        jobs=settings.queue_capacity,
-        tenant_jobs=settings.tenant_capacity,
-        wait_seconds=settings.queue_seconds,
-        tenant_seconds=settings.tenant_seconds,
-    )
-
-    async def submit(pixels: bytes | None, reference: bytes | None) -> Submission:
-        return await services.queue.submit(
-            order.job, pixels, reference=reference, terms=order.terms, limits=limits
-        )
-
-    pixels, reference = _unless_large(opened.pixels), _unless_large(opened.reference)
-    if pixels is not opened.pixels or reference is not opened.reference:
-        with suppress(Gone):
-            return await submit(pixels, reference)
-    return await submit(opened.pixels, opened.reference)
-
-
-def _unless_large(pixels: bytes | None) -> bytes | None:
-    return None if pixels is None or len(pixels) >= LARGE_BYTES else pixels
-
-
-def _cancelled(job: Job) -> JobRecord:
-    """What remains to be said of a job that was erased while its client waited; its times are gone."""
-    return JobRecord(
-        job=job,
-        state=State.CANCELLED,
-        progress=0.0,
-        submitted_at=0.0,
-        started_at=None,
-        finished_at=None,
-        crashes=0,
-        failure=None,
     )
 
 
@@ -232,4 +196,4 @@ async def _content(services: Services, record: JobRecord) -> Explanation:
     if record.state is not State.DONE:
         return document(record, None)
     result = await services.store.result(record.job.tenant, record.job.id)
-    return document(record if result else _cancelled(record.job), result)
+    return document(record if result else cancelled(record.job), result)

@@ -1,6 +1,7 @@
 """Every change of a job as one script call: which keys it touches and what it is told."""
 
-from jobs.moves.clients import Limits, cancel, erase, outlook, submit
+from jobs.moves.bindings import abandon, bind, reserve
+from jobs.moves.clients import Limits, cancel, erase, outlook, retry, submit
 from jobs.moves.places import Hold
 from jobs.moves.workers import (
     commit,
@@ -20,6 +21,8 @@ from jobs.moves.workers import (
 __all__ = [
     "Hold",
     "Limits",
+    "abandon",
+    "bind",
     "cancel",
     "commit",
     "crash",
@@ -34,6 +37,8 @@ __all__ = [
     "release",
     "renew",
     "report",
+    "reserve",
+    "retry",
     "start",
     "submit",
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from jobs.job import Flow, Job, Lane, Terms
 from jobs.keys import GROUP, Keys
 from jobs.lua import Argument, Call, load
-from jobs.moves.places import burden, image_places, images, kept
+from jobs.moves.places import burden, entrance, image_places, images, kept
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,8 @@ def submit(keys: Keys, job: Job, pixels: Mapping[str, bytes], terms: Terms, limi
     flow = Flow(terms.lane, job.tenant)
     [other_lane] = set(Lane) - {terms.lane}
     touched = (
-        *kept(keys, job.id),
-        *burden(keys, job.id, job.model.key, flow),
-        keys.pace(job.model.key),
+        *entrance(keys, job, flow),
         keys.queue(job.model.key, Flow(other_lane, job.tenant)),
-        keys.flows(job.model.key),
-        keys.bell(job.model.key, terms.lane),
         *image_places(keys, job),
     )
     words: list[Argument] = [
@@ -62,6 +58,14 @@ def submit(keys: Keys, job: Job, pixels: Mapping[str, bytes], terms: Terms, limi
     for image in images(job):
         words += (int(image in pixels), pixels.get(image, b""))
     return Call(load("submit"), touched, tuple(words))
+
+
+def retry(keys: Keys, job: Job, flow: Flow, letter: str) -> Call:
+    """Queue the failed job of a dead letter again."""
+    touched = (*entrance(keys, job, flow), keys.dead, *image_places(keys, job))
+    lifetimes = (keys.lifetimes.result, keys.lifetimes.queue)
+    words = (job.id, letter, job.method.name, flow.name, *lifetimes, keys.changes, GROUP)
+    return Call(load("retry"), touched, words)
 
 
 def outlook(keys: Keys, model_key: str) -> Call:

@@ -37,6 +37,17 @@ def burden(keys: Keys, job_id: str, model_key: str, flow: Flow) -> tuple[str, ..
     )
 
 
+def entrance(keys: Keys, job: Job, flow: Flow) -> tuple[str, ...]:
+    """What enqueue.lua touches, and the pace that its price follows from."""
+    return (
+        *kept(keys, job.id),
+        *burden(keys, job.id, job.model.key, flow),
+        keys.pace(job.model.key),
+        keys.flows(job.model.key),
+        keys.bell(job.model.key, flow.lane),
+    )
+
+
 def image_places(keys: Keys, job: Job) -> tuple[str, ...]:
     """Two keys of each image, behind all others."""
     return tuple(key for image in images(job) for key in (keys.image(image), keys.image_jobs(image)))

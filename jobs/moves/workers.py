@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from jobs.changes import Change
 from jobs.errors import DeadlineExceeded, Failure
-from jobs.job import Flow, Job, ModelRef, State
+from jobs.job import Flow, Job, MethodRef, ModelRef, State
 from jobs.keys import GROUP, Keys
 from jobs.lua import Argument, Call, load
 from jobs.moves.places import Hold, burden, image_places, kept, told
@@ -98,8 +98,15 @@ def commit(keys: Keys, commits: Sequence[tuple[Hold, Job, Result, Maps]]) -> Cal
     return Call(load("commit"), tuple(touched), tuple(words))
 
 
-def fail(keys: Keys, hold: Hold, failure: Failure, *, dead_letter: bool) -> Call:
-    """End a job with a failure."""
+def fail(
+    keys: Keys,
+    hold: Hold,
+    failure: Failure,
+    *,
+    dead_letter: bool,
+    method: MethodRef | None = None,
+) -> Call:
+    """End a job with a failure; the method is that of a job which could be read."""
     weighed = burden(keys, hold.job_id, hold.model.key, hold.flow)
     touched = (keys.job(hold.job_id), *weighed, keys.dead, keys.draft(hold.job_id))
     letter = {
@@ -108,6 +115,8 @@ def fail(keys: Keys, hold: Hold, failure: Failure, *, dead_letter: bool) -> Call
         "model": hold.model.key,
         "code": failure.code,
         "detail": failure.detail,
+        "worker": hold.consumer,
+        "method": method.model_dump_json() if method else "",
     }
     arguments: tuple[Argument, ...] = (
         failure.model_dump_json(),

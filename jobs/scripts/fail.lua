@@ -10,13 +10,18 @@ end
 drop_entry(queue, group, entry)
 unburden(id, job, queue, pending, unfinished, load, tenant_load)
 redis.call('DEL', draft)
-local known = redis.call('HMGET', job, 'state', 'progress', 'letter')
+local known = redis.call('HMGET', job, 'state', 'progress', 'letter', 'crashes', 'interruptions')
 local letter = known[3]
 if has_letter == '1' then
   if letter then
     redis.call('XDEL', dead, letter)
   end
-  letter = redis.call('XADD', dead, 'MAXLEN', '~', dead_count, '*', unpack(ARGV, FIRST_FIELD))
+  local fields = {unpack(ARGV, FIRST_FIELD)}
+  for field, value in pairs({crashes = known[4] or '0', interruptions = known[5] or '0'}) do
+    fields[#fields + 1] = field
+    fields[#fields + 1] = value
+  end
+  letter = redis.call('XADD', dead, 'MAXLEN', '~', dead_count, '*', unpack(fields))
   expire(dead_seconds, {dead})
 end
 if not known[1] then

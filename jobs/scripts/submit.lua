@@ -1,6 +1,6 @@
 -- Accepts a job once. Answers {verdict, state, seconds to wait}.
 local job, result, maps, queue, pending, unfinished, load, tenant_load, events = unpack(KEYS, 1, 9)
-local pace, queue_of_other_lane, flows, bell = unpack(KEYS, 10, 13)
+local pace, _, _, queue_of_other_lane = unpack(KEYS, 10, 13)
 local id, tenant, message, model, image_name, reference_name = unpack(ARGV, 1, 6)
 local method, flow, lane, cost, deadline_seconds = unpack(ARGV, 7, 11)
 local most_jobs, most_tenant_jobs, most_wait_seconds, most_tenant_seconds = unpack(ARGV, 12, 15)
@@ -85,37 +85,14 @@ if start_by and done - (is_measured and 0 or price) > tonumber(deadline_seconds)
   return refused('too-late', done - price)
 end
 
--- This write is the first, since a full Redis refuses it; after the first, a script is never refused.
-local is_new = redis.call('EXISTS', queue) == 0
-local entry = redis.call('XADD', queue, '*', 'id', id)
-if is_new then
-  redis.call('XGROUP', 'CREATE', queue, group, '0')
-end
-unburden(id, job, queue, pending, unfinished, load, tenant_load)
-redis.call('DEL', job, result, maps, events)
-redis.call('HSET', job, 'job', message, 'tenant', tenant, 'model', model, 'image', image_name, 'entry', entry,
-  'state', 'queued', 'progress', '0', 'submitted_at', time, 'crashes', '0', 'interruptions', '0',
-  'lane', lane, 'flow', flow, 'cost', cost, 'price', string.format('%.9f', price))
-for field, value in pairs({letter = known[4], start_by = start_by}) do
+local fields = {'job', message, 'tenant', tenant, 'model', model, 'image', image_name, 'lane', lane, 'cost', cost}
+local reference = reference_name ~= '' and reference_name
+for field, value in pairs({letter = known[4], start_by = start_by, reference = reference}) do
   if value then
-    redis.call('HSET', job, field, value)
+    fields[#fields + 1] = field
+    fields[#fields + 1] = value
   end
 end
-if reference_name ~= '' then
-  redis.call('HSET', job, 'reference', reference_name)
-end
+enqueue({unpack(KEYS, 1, 12)}, id, flow, price, fields, group, channel, result_seconds, queue_seconds)
 keep_images()
-add_to(load, flow, price)
-add_to(tenant_load, 'seconds', price)
-for _, ids in ipairs({pending, unfinished}) do
-  redis.call('ZADD', ids, time, id)
-  redis.call('ZREMRANGEBYSCORE', ids, '-inf', '(' .. oldest)
-end
-local change = change_of(id, 'queued', 0)
-local event = redis.call('XADD', events, '*', 'change', change)
-redis.call('ZADD', flows, time, flow)
-ring(bell, queue_seconds)
-expire(result_seconds, {job, pending, unfinished, load, tenant_load, events})
-expire(queue_seconds, {queue, flows})
-redis.call('PUBLISH', channel, event .. ' ' .. change)
 return {'created', 'queued', 0}

@@ -13,6 +13,8 @@ from pydantic import ValidationError
 from app.access import (
     LOCAL_TENANT,
     Access,
+    Caller,
+    Scope,
     check_address,
     create_key,
     is_loopback,
@@ -28,12 +30,12 @@ def test_a_key_opens_for_its_tenant_until_it_is_revoked(tmp_path: Path) -> None:
     first = create_key(path, name="Ward 3", tenant="clinic")
     second = create_key(path, name="Lab", tenant="lab")
     access = Access(path)
-    assert access.tenant(f"Bearer {first}") == "clinic"
-    assert access.tenant(f"bearer {second}") == "lab"
+    assert access.caller(f"Bearer {first}") == Caller("clinic")
+    assert access.caller(f"bearer {second}") == Caller("lab")
     assert revoke_key(path, first.split("_")[1]).name == "Ward 3"
     with pytest.raises(Unauthorised):
-        access.tenant(f"Bearer {first}")
-    assert access.tenant(f"Bearer {second}") == "lab"
+        access.caller(f"Bearer {first}")
+    assert access.caller(f"Bearer {second}") == Caller("lab")
 
 
 def test_the_file_holds_digests_and_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -51,30 +53,45 @@ def test_half_a_header_opens_nothing(tmp_path: Path, header: str | None) -> None
     path = tmp_path / "keys.json"
     create_key(path, name="x", tenant="clinic")
     with pytest.raises(Unauthorised):
-        Access(path).tenant(header)
+        Access(path).caller(header)
 
 
 def test_a_missing_or_broken_file_opens_nothing(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     key = create_key(path, name="x", tenant="clinic")
     access = Access(path)
-    assert access.tenant(f"Bearer {key}")
+    assert access.caller(f"Bearer {key}")
     path.unlink()
     with pytest.raises(Unauthorised):
-        access.tenant(f"Bearer {key}")
+        access.caller(f"Bearer {key}")
     path.write_text('{"keys": [{"id": "x"}]}')
     with pytest.raises(Unauthorised):
-        access.tenant(f"Bearer {key}")
+        access.caller(f"Bearer {key}")
 
 
-def test_without_a_file_everybody_is_the_local_tenant() -> None:
-    assert Access(None).tenant(None) == LOCAL_TENANT
+def test_without_a_file_everybody_is_the_local_tenant_and_an_operator() -> None:
+    assert Access(None).caller(None) == Caller(LOCAL_TENANT, is_operator=True)
 
 
 @pytest.mark.parametrize("tenant", ["", "UPPER", "a b", "../x", "x" * 65])
 def test_a_tenant_has_a_plain_name(tmp_path: Path, tenant: str) -> None:
     with pytest.raises(ValidationError):
         create_key(tmp_path / "keys.json", name="x", tenant=tenant)
+
+
+def test_a_key_opens_what_is_an_operators_only_when_it_was_made_so(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    key = create_key(path, name="on call", tenant="clinic", scope=Scope.OPERATOR)
+    assert Access(path).caller(f"Bearer {key}") == Caller("clinic", is_operator=True)
+
+
+def test_a_key_of_a_file_that_names_no_scope_is_a_tenants(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    key = create_key(path, name="old", tenant="clinic")
+    content = json.loads(path.read_text())
+    del content["keys"][0]["scope"]
+    path.write_text(json.dumps(content))
+    assert not Access(path).caller(f"Bearer {key}").is_operator
 
 
 def test_an_unknown_key_cannot_be_revoked(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def spelled() -> set[str]:
         KEYS.load(model.key),
         KEYS.tenant_load("x"),
         KEYS.events("x"),
+        KEYS.binding("x"),
         KEYS.dead,
         KEYS.worker("x"),
         KEYS.workers,
