@@ -20,6 +20,8 @@ All keys of one deployment share the hash tag `{namespace}`, so each script stay
 | `load:<model>`            | hash   | predicted device seconds of unfinished jobs by flow    | `RESULT`    |
 | `tenant-load:<tenant>`    | hash   | `seconds` -> those of a tenant, of all models          | `RESULT`    |
 | `pace:<model>`            | hash   | what was measured of jobs; see scripts/pace.lua        | `SEEN`      |
+| `webhooks:<id>`           | hash   | whom an unfinished job calls (`Webhook`) -> upon what  | `RESULT`    |
+| `calls`                   | zset   | calls to webhooks by the time that they are due        | `RESULT`    |
 | `dead`                    | stream | dead letters with their reason                         | `DEAD`      |
 | `worker:<worker>`         | string | `WorkerCard` as JSON                                   | `HEARTBEAT` |
 | `workers`                 | zset   | worker ids by last heartbeat                           | `SEEN`      |
@@ -92,6 +94,9 @@ class Keys:
     def events(self, job_id: str) -> str:
         return self._key("events", job_id)
 
+    def webhooks(self, job_id: str) -> str:
+        return self._key("webhooks", job_id)
+
     def load(self, model_key: str) -> str:
         return self._key("load", model_key)
 
@@ -106,6 +111,10 @@ class Keys:
 
     def model(self, model_key: str) -> str:
         return self._key("model", model_key)
+
+    @property
+    def calls(self) -> str:
+        return self._key("calls")
 
     @property
     def dead(self) -> str:

@@ -2,6 +2,7 @@
 
 from jobs.moves.clients import Limits, cancel, erase, outlook, submit
 from jobs.moves.places import Hold
+from jobs.moves.webhooks import collect, settle
 from jobs.moves.workers import (
     commit,
     crash,
@@ -21,6 +22,7 @@ __all__ = [
     "Hold",
     "Limits",
     "cancel",
+    "collect",
     "commit",
     "crash",
     "discard",
@@ -34,6 +36,7 @@ __all__ = [
     "release",
     "renew",
     "report",
+    "settle",
     "start",
     "submit",
 ]

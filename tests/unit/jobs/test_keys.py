@@ -29,6 +29,8 @@ def spelled() -> set[str]:
         KEYS.load(model.key),
         KEYS.tenant_load("x"),
         KEYS.events("x"),
+        KEYS.webhooks("x"),
+        KEYS.calls,
         KEYS.dead,
         KEYS.worker("x"),
         KEYS.workers,
