@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 
+from app.access import Caller
 from app.requests import Submission
 from app.services import Services
 from app.submissions import Order
@@ -21,28 +22,30 @@ MAX_WORD = 64  # characters of a name that count
 
 
 async def submitted(
-    services: Services, tenant: str, submission: Submission, wait_seconds: float, attempt: Attempt | None
+    services: Services, caller: Caller, submission: Submission, wait_seconds: float, attempt: Attempt | None
 ) -> JobRecord:
     """The record of a job that was put into the queue, after waiting for it."""
     async with AsyncExitStack() as stack:
-        with services.pressure.deciding(_kind(tenant, submission)):
-            order = await services.desk.order(tenant, submission)
+        with services.pressure.deciding(_kind(caller.tenant, submission)):
+            order = await services.desk.order(caller.tenant, submission, caller.key)
             job = order.job
             watch = await stack.enter_async_context(services.lookout.watch(job.id))
             accepted = await _accepted(services, order)
         if attempt:
             await attempt.bind([job.id])
-        record = await services.lookout.finished(tenant, job.id, watch, wait_seconds, fresh=accepted.created)
+        record = await services.lookout.finished(
+            job.tenant, job.id, watch, wait_seconds, fresh=accepted.created
+        )
     return record or cancelled(job)
 
 
 async def all_submitted(
-    services: Services, tenant: str, submission: Submission, wait_seconds: float, attempt: Attempt | None
+    services: Services, caller: Caller, submission: Submission, wait_seconds: float, attempt: Attempt | None
 ) -> list[JobRecord]:
     """Each different job is submitted once, one after the other, and then all are waited for together."""
     async with AsyncExitStack() as stack:
-        with services.pressure.deciding(_kind(tenant, submission)):
-            batch = await services.desk.orders(tenant, submission)
+        with services.pressure.deciding(_kind(caller.tenant, submission)):
+            batch = await services.desk.orders(caller.tenant, submission, caller.key)
             orders = {order.job.id: order for order in batch}
             watches = [await stack.enter_async_context(services.lookout.watch(name)) for name in orders]
             for order in orders.values():
@@ -51,7 +54,7 @@ async def all_submitted(
             await attempt.bind([order.job.id for order in batch])
         found = await asyncio.gather(
             *(
-                services.lookout.finished(tenant, name, watch, wait_seconds)
+                services.lookout.finished(caller.tenant, name, watch, wait_seconds)
                 for name, watch in zip(orders, watches, strict=True)
             )
         )

@@ -75,7 +75,7 @@ def answers(
 WORDS = {
     200: "Done",
     202: "Accepted; look again at `Location`",
-    204: "Gone",
+    204: "Nothing more to tell",
     304: "Not modified",
 }
 

@@ -8,8 +8,10 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from app import letters, schemas, targets
-from app.contract import Json, problem
+from app.contract import Json, problem, ref
 from app.errors import ProblemBody, status_of
+from app.webhooks.bodies import WebhookMessage
+from app.webhooks.contract import called
 from jobs.catalogue import MethodCard
 from jobs.errors import InternalError, InvalidRequest, RationaleError, Unauthorised, Unavailable
 
@@ -29,6 +31,7 @@ ANSWERED: tuple[type[BaseModel], ...] = (
     letters.DeadLetterPage,
     letters.Retried,
     letters.AllRetried,
+    WebhookMessage,
     schemas.Live,
     schemas.Ready,
 )
@@ -59,6 +62,7 @@ def _document(app: FastAPI) -> Json:
     for path, operations in document["paths"].items():
         for operation in operations.values():
             _complete(operation, public=path in {"/livez", "/readyz"})
+    document["webhooks"] = {"explanation": {"post": called(ref(WebhookMessage))}}
     return document
 
 

@@ -17,6 +17,7 @@ from app.settings import ApiSettings
 from app.submissions import Desk
 from app.telemetry import Telemetry
 from app.waiting import Lookout
+from jobs.calls import WebhookCalls
 from jobs.errors import Forbidden
 from jobs.queue import JobQueue
 from jobs.registry import Registry
@@ -30,6 +31,7 @@ class Services:
     settings: ApiSettings
     access: Access
     queue: JobQueue
+    calls: WebhookCalls
     store: JobStore
     registry: Registry
     menu: Menu
@@ -47,16 +49,22 @@ async def services_of(request: Request) -> Services:
     return cast(Services, request.app.state.services)
 
 
+async def caller_of(request: Request) -> Caller:
+    """Whom the gate admitted."""
+    return cast(Caller, request.scope["caller"])
+
+
 async def tenant_of(request: Request) -> str:
     """The tenant that the gate admitted."""
-    return cast(Caller, request.scope["caller"]).tenant
+    return (await caller_of(request)).tenant
 
 
 async def only_operators(request: Request) -> None:
     """Let nobody else pass; raises `Forbidden`."""
-    if not cast(Caller, request.scope["caller"]).is_operator:
+    if not (await caller_of(request)).is_operator:
         raise Forbidden("This is for operators: send a key that was made with `--operator`.")
 
 
 Use = Annotated[Services, Depends(services_of)]
+Asker = Annotated[Caller, Depends(caller_of)]
 Tenant = Annotated[str, Depends(tenant_of)]

@@ -5,8 +5,9 @@ Who waits already does not notice that Redis is away for a while: the answer is 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass
 from time import monotonic
 
 from jobs.changes import Change, Changes, Watch
@@ -15,6 +16,14 @@ from jobs.job import FINISHED, State
 from jobs.store import JobRecord, JobStore
 
 LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Told:
+    """A change and what was told before it; of a client that comes back, that is known while it is logged."""
+
+    change: Change
+    before: Change | None
 
 
 class Lookout:
@@ -57,37 +66,46 @@ class Lookout:
         return await self._store.record(tenant, job_id)
 
     async def changes(
-        self, tenant: str, job_id: str, heartbeat_seconds: float
-    ) -> AsyncIterator[Change | None]:
+        self, tenant: str, job_id: str, heartbeat_seconds: float, *, after: str | None = None
+    ) -> AsyncIterator[Told | None]:
         """Every change from the present state on until the job is finished or erased; None: nothing new.
 
+        After the event `after` come the later ones that the log still has, then the new ones, each once.
         An erased job ends as cancelled. After `close` the changes just end.
         """
         async with self.watch(job_id) as watch:
-            last, spoken = None, monotonic()
+            last, event, spoken = None, after, monotonic()
             change: Change | None = None
             while not self._closing and (last is None or last.state not in FINISHED):
-                change = change or await self._stand(tenant, job_id, last)
-                if change not in (None, last):
-                    yield change
-                    last, spoken = change, monotonic()
-                elif monotonic() - spoken >= heartbeat_seconds:
+                news = [change] if change else await self._news(tenant, job_id, last, event)
+                for change in news:
+                    if change.came_after(event):
+                        yield Told(change, last)
+                        last, event, spoken = change, change.event or event, monotonic()
+                    last = last or change  # the first that the log has is the one that a client saw last
+                if monotonic() - spoken >= heartbeat_seconds:
                     yield None
                     spoken = monotonic()
                 if last is None or last.state not in FINISHED:
                     change = await watch.next(min(LOOK_SECONDS, heartbeat_seconds))
 
-    async def _stand(self, tenant: str, job_id: str, last: Change | None) -> Change | None:
-        """The present state, `last` if that has said as much; None while Redis is away."""
+    async def _news(
+        self, tenant: str, job_id: str, last: Change | None, event: str | None
+    ) -> Sequence[Change]:
+        """What the log has from an event on; where that says nothing, the present state if it is new."""
         try:
-            record = await self._store.record(tenant, job_id)
+            standing = await self._store.standing(tenant, job_id, event)
         except Unavailable:
-            return None
+            return ()
+        record, changes = standing.record, standing.changes
         if record is None:
-            return Change(id=job_id, state=State.CANCELLED, progress=0.0)
+            return (Change(id=job_id, state=State.CANCELLED, progress=0.0),)
+        if event is not None and changes:
+            return changes
         if last is not None and (last.state, last.progress) == (record.state, record.progress):
-            return last
-        return Change(id=job_id, state=record.state, progress=record.progress)
+            return ()
+        newest = changes[-1].event if changes else None
+        return (Change(id=job_id, state=record.state, progress=record.progress, event=newest),)
 
 
 def _is_over(record: JobRecord | None) -> bool:

@@ -7,7 +7,7 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -21,35 +21,53 @@ MAX_UNREAD = 64
 
 
 class Change(Message):
-    """A job's new state and progress, as it was published, and what is known of a draft that came with it."""
+    """A job's new state and progress, as it was published, and what is known of a draft that came with it.
+
+    `event` names it in the log of its job; None: it is in no log.
+    """
 
     id: str
     state: State
     progress: float
     drafts: tuple[TargetResult, ...] = ()
+    event: str | None = Field(None, exclude=True)
+
+    def came_after(self, event: str | None) -> bool:
+        """Whether it is later than an event of the same log; what is in no log counts as later."""
+        if self.event is None or event is None:
+            return True
+        return _order(self.event) > _order(event)
 
 
 class Watch:
-    """The changes of one job, from the moment of watching on; the oldest are dropped when nobody reads."""
+    """The changes of one job, from the moment of watching on; all are dropped when nobody reads."""
 
     def __init__(self) -> None:
-        self._unread: deque[Change] = deque(maxlen=MAX_UNREAD)
+        self._unread: deque[Change] = deque()
         self._told = asyncio.Event()
+        self._missed = False
 
     async def next(self, timeout: float) -> Change | None:  # noqa: ASYNC109 - a poll, not a deadline
         """The next change, or None after `timeout` seconds or when changes may have been missed.
 
-        Upon None the record should be read: messages that were published while Redis was away are lost.
+        Upon None the record or the log should be read: messages that were published while Redis was away
+        are lost, and so are those that nobody read for long.
         """
-        if not self._unread:
+        if not self._unread and not self._missed:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._told.wait(), timeout)
         self._told.clear()
-        return self._unread.popleft() if self._unread else None
+        if self._missed or not self._unread:
+            self._missed = False
+            return None
+        return self._unread.popleft()
 
     def tell(self, change: Change | None) -> None:
         """Wake the reader, with a change or to make it look for itself."""
-        if change is not None:
+        if change is None or len(self._unread) >= MAX_UNREAD:
+            self._unread.clear()
+            self._missed = True
+        else:
             self._unread.append(change)
         self._told.set()
 
@@ -119,9 +137,18 @@ class Changes:
                     self.wake_all()
 
     def _deliver(self, data: bytes) -> None:
-        try:
-            change = Change.model_validate_json(data.partition(b" ")[2])
-        except ValidationError:
-            return
-        for watch in self._watches.get(change.id, ()):
-            watch.tell(change)
+        event, _, words = data.partition(b" ")
+        with suppress(ValidationError):
+            change = read_change(words, None if event == b"-" else event)
+            for watch in self._watches.get(change.id, ()):
+                watch.tell(change)
+
+
+def read_change(words: bytes, event: bytes | None) -> Change:
+    """A change as it was published or logged; raises ValidationError."""
+    change = Change.model_validate_json(words)
+    return change if event is None else change.model_copy(update={"event": event.decode()})
+
+
+def _order(event: str) -> tuple[int, ...]:
+    return tuple(map(int, event.split("-")))

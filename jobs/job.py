@@ -119,17 +119,35 @@ class Job(Message):
         return (self.image,) if self.reference is None else (self.image, self.reference)
 
 
+class WebhookEvent(StrEnum):
+    """Upon what a webhook is called."""
+
+    STARTED = "started"
+    PROGRESS = "progress"
+    COMPLETED = "completed"
+
+
+class Webhook(Message):
+    """Whom to call about a job of a tenant; `key` is the id of the API key whose secret signs the calls."""
+
+    tenant: str
+    key: str
+    url: str
+
+
 @dataclass(frozen=True)
 class Terms:
     """What is agreed on beside what a job is: nothing of it changes the result.
 
     `cost` is in forward passes. A job that cannot be done within `deadline_seconds` after it was accepted is
-    refused, or ends before it starts.
+    refused, or ends before it starts. The `webhook` is called upon `webhook_events`.
     """
 
     lane: Lane = Lane.INTERACTIVE
     cost: float = 1.0
     deadline_seconds: float | None = None
+    webhook: Webhook | None = None
+    webhook_events: tuple[WebhookEvent, ...] = (WebhookEvent.COMPLETED,)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ All keys of one deployment share the hash tag `{namespace}`, so each script stay
 | `tenant-load:<tenant>`    | hash   | `seconds` -> those of a tenant, of all models          | `RESULT`    |
 | `pace:<model>`            | hash   | what was measured of jobs; see scripts/pace.lua        | `SEEN`      |
 | `binding:<name>`          | hash   | fingerprint, attempts, jobs of a request with a key    | `RESULT`    |
+| `webhooks:<id>`           | hash   | whom an unfinished job calls (`Webhook`) -> upon what  | `RESULT`    |
+| `calls`                   | zset   | calls to webhooks by the time that they are due        | `RESULT`    |
 | `dead`                    | stream | dead letters with their reason                         | `DEAD`      |
 | `worker:<worker>`         | string | `WorkerCard` as JSON                                   | `HEARTBEAT` |
 | `workers`                 | zset   | worker ids by last heartbeat                           | `SEEN`      |
@@ -96,6 +98,9 @@ class Keys:
     def events(self, job_id: str) -> str:
         return self._key("events", job_id)
 
+    def webhooks(self, job_id: str) -> str:
+        return self._key("webhooks", job_id)
+
     def load(self, model_key: str) -> str:
         return self._key("load", model_key)
 
@@ -113,6 +118,10 @@ class Keys:
 
     def model(self, model_key: str) -> str:
         return self._key("model", model_key)
+
+    @property
+    def calls(self) -> str:
+        return self._key("calls")
 
     @property
     def dead(self) -> str:

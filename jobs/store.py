@@ -9,6 +9,7 @@ from typing import cast
 from pydantic import ValidationError
 from redis.asyncio import Redis
 
+from jobs.changes import Change, read_change
 from jobs.connection import reachable
 from jobs.errors import Failure, Unreadable
 from jobs.job import Job, State
@@ -30,6 +31,14 @@ class JobRecord:
     failure: Failure | None
 
 
+@dataclass(frozen=True)
+class Standing:
+    """A job's record and changes out of its log at one moment; without a record there is no such job."""
+
+    record: JobRecord | None
+    changes: tuple[Change, ...] = ()
+
+
 class JobStore:
     """Reads what the queue's scripts have written. Raises `Unavailable` while Redis is out of reach."""
 
@@ -44,12 +53,25 @@ class JobStore:
         """
         with reachable():
             fields = cast(dict[bytes, bytes], await self.redis.hgetall(self.keys.job(job_id)))
-        if fields.get(b"tenant") != tenant.encode() or b"job" not in fields:
-            return None
-        try:
-            return _record(fields)
-        except ValidationError as error:
-            raise Unreadable("This job was written by another version of the service.") from error
+        return _record(tenant, fields)
+
+    async def standing(self, tenant: str, job_id: str, event: str | None) -> Standing:
+        """A tenant's job and its logged changes from `event` on, without one its newest change alone.
+
+        Raises like `record`.
+        """
+        with reachable():
+            async with self.redis.pipeline(transaction=True) as pipeline:
+                pipeline.hgetall(self.keys.job(job_id))
+                if event is None:
+                    pipeline.xrevrange(self.keys.events(job_id), count=1)
+                else:
+                    pipeline.xrange(self.keys.events(job_id), min=event)
+                fields, entries = await pipeline.execute()
+        record = _record(tenant, fields)
+        if record is None:
+            return Standing(None)
+        return Standing(record, tuple(read_change(words[b"change"], name) for name, words in entries))
 
     async def result(self, tenant: str, job_id: str) -> Result | None:
         """The result of a tenant's job; None when there is none (yet, or any more)."""
@@ -93,7 +115,16 @@ class JobStore:
         return {image: pixels for image, pixels in found if pixels is not None}
 
 
-def _record(fields: dict[bytes, bytes]) -> JobRecord:
+def _record(tenant: str, fields: dict[bytes, bytes]) -> JobRecord | None:
+    if fields.get(b"tenant") != tenant.encode() or b"job" not in fields:
+        return None
+    try:
+        return _read(fields)
+    except ValidationError as error:
+        raise Unreadable("This job was written by another version of the service.") from error
+
+
+def _read(fields: dict[bytes, bytes]) -> JobRecord:
     failure = fields.get(b"failure")
     return JobRecord(
         job=Job.model_validate_json(fields[b"job"]),

@@ -9,11 +9,20 @@ from redis.asyncio import Redis
 
 from jobs import moves
 from jobs.connection import reachable
-from jobs.errors import DeadlineUnmeetable, Gone, QueueFull, TenantFull
+from jobs.errors import (
+    DeadlineUnmeetable,
+    Gone,
+    InvalidRequest,
+    Problem,
+    QueueFull,
+    TenantFull,
+    Unavailable,
+)
 from jobs.job import Flow, Job, State, Terms
 from jobs.keys import Keys
 from jobs.lua import run
 from jobs.moves import Limits
+from jobs.moves.clients import MAX_WEBHOOKS
 
 STANDARD, ROOMY = Terms(), Limits()
 
@@ -52,10 +61,11 @@ class Submissions:
         """Accept a job, or find the equal one that is queued, running or done.
 
         `pixels`, and those of the job's `reference`, may be None when they are known to be stored.
-        A job that is known is never refused.
+        A job that is known is never refused, but its webhook may be: a job has few, and calls that wait are
+        counted.
 
-        Raises `TenantFull`, `QueueFull`, `DeadlineUnmeetable`, `Gone` (an image is not stored, send it) and
-        `Unavailable`.
+        Raises `InvalidRequest` (one webhook too many), `TenantFull`, `QueueFull`, `DeadlineUnmeetable`,
+        `Gone` (an image is not stored, send it) and `Unavailable`.
         """
         given = zip(job.images, (pixels, reference), strict=False)
         sent = {image.key: content for image, content in given if content is not None}
@@ -70,6 +80,13 @@ class Submissions:
             case b"too-late":
                 message = f"By its deadline the job could not be done: it would wait about {int(seconds)} s."
                 raise DeadlineUnmeetable(message, retry_after=int(seconds))
+            case b"webhooks-full":
+                problem = Problem(
+                    field="webhook", message=f"is one too many: a job calls at most {MAX_WEBHOOKS}"
+                )
+                raise InvalidRequest("The job has as many webhooks as it may.", problems=(problem,))
+            case b"calls-full":
+                raise Unavailable("Too many calls to webhooks are waiting.", retry_after=int(seconds))
             case b"no-image":
                 raise Gone("The image is no longer stored; send it again.")
         return Submission(State(state.decode()), created=verdict == b"created")

@@ -27,7 +27,7 @@ from app.schemas import (
     ExplanationRequest,
     Explanations,
 )
-from app.services import Services, Tenant, Use
+from app.services import Asker, Services, Tenant, Use
 from app.submissions import BATCH_FIELDS, FIELDS
 from jobs.errors import (
     DeadlineExceeded,
@@ -63,19 +63,19 @@ REFUSALS = (Gone, TooLarge, UnknownFormat, TenantFull, DeadlineUnmeetable)
         ExplanationFields, ExplanationRequest, texts=EXPLANATION_TEXTS, headers=(PREFER, KEY)
     ),
 )
-async def submit(request: Request, services: Use, tenant: Tenant) -> Response:
+async def submit(request: Request, services: Use, caller: Asker) -> Response:
     """Equal requests are one explanation: asking again finds it, running or done.
 
     A job that fails while its client waits is answered as the problem itself.
     """
     preference = _preference(request, services)
     key, submission = await _read(request, services, FIELDS)
-    async with services.idempotency.attempt(tenant, "explanations", key, submission) as attempt:
+    async with services.idempotency.attempt(caller.tenant, "explanations", key, submission) as attempt:
         replay = attempt.jobs if attempt else ()
         if replay:
-            [record] = await replayed(services, tenant, replay, preference.wait_seconds)
+            [record] = await replayed(services, caller.tenant, replay, preference.wait_seconds)
         else:
-            record = await submitted(services, tenant, submission, preference.wait_seconds, attempt)
+            record = await submitted(services, caller, submission, preference.wait_seconds, attempt)
     if record.failure is not None and record.state is State.FAILED and _says_all(replay, preference):
         raise ExplanationFailed(record.job.id, record.failure.error())
     content = await _content(services, record)
@@ -93,7 +93,7 @@ async def submit(request: Request, services: Use, tenant: Tenant) -> Response:
     ),
     openapi_extra=upload(BatchSpecs, BatchRequest, texts=BATCH_TEXTS, headers=(PREFER, KEY)),
 )
-async def submit_batch(request: Request, services: Use, tenant: Tenant) -> Response:
+async def submit_batch(request: Request, services: Use, caller: Asker) -> Response:
     """All specs are checked before the first one is accepted; 200 says that all of them are finished.
 
     When the queue fills up on the way, the answer is 503 or 429; what was accepted by then goes on, and
@@ -101,12 +101,12 @@ async def submit_batch(request: Request, services: Use, tenant: Tenant) -> Respo
     """
     preference = _preference(request, services)
     key, submission = await _read(request, services, BATCH_FIELDS)
-    async with services.idempotency.attempt(tenant, "explanations:batch", key, submission) as attempt:
+    async with services.idempotency.attempt(caller.tenant, "explanations:batch", key, submission) as attempt:
         replay = attempt.jobs if attempt else ()
         if replay:
-            records = await replayed(services, tenant, replay, preference.wait_seconds)
+            records = await replayed(services, caller.tenant, replay, preference.wait_seconds)
         else:
-            records = await all_submitted(services, tenant, submission, preference.wait_seconds, attempt)
+            records = await all_submitted(services, caller, submission, preference.wait_seconds, attempt)
     documents = await asyncio.gather(*(_content(services, record) for record in records))
     done = all(record.state in FINISHED for record in records) and _says_all(replay, preference)
     return _answer(Explanations(explanations=documents), preference, done=done, replay=replay)

@@ -3,6 +3,7 @@
 from jobs.moves.bindings import abandon, bind, reserve
 from jobs.moves.clients import Limits, cancel, erase, outlook, retry, submit
 from jobs.moves.places import Hold
+from jobs.moves.webhooks import collect, settle
 from jobs.moves.workers import (
     commit,
     crash,
@@ -24,6 +25,7 @@ __all__ = [
     "abandon",
     "bind",
     "cancel",
+    "collect",
     "commit",
     "crash",
     "discard",
@@ -39,6 +41,7 @@ __all__ = [
     "report",
     "reserve",
     "retry",
+    "settle",
     "start",
     "submit",
 ]

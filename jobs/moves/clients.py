@@ -10,6 +10,9 @@ from jobs.keys import GROUP, Keys
 from jobs.lua import Argument, Call, load
 from jobs.moves.places import burden, entrance, image_places, images, kept
 
+MAX_WEBHOOKS = 8
+MAX_CALLS = 100_000  # that wait, of all tenants; a receiver that is away may hold up many
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -54,6 +57,10 @@ def submit(keys: Keys, job: Job, pixels: Mapping[str, bytes], terms: Terms, limi
         keys.lifetimes.queue,
         keys.changes,
         GROUP,
+        terms.webhook.model_dump_json() if terms.webhook else "",
+        " ".join(terms.webhook_events),
+        MAX_WEBHOOKS,
+        MAX_CALLS,
     ]
     for image in images(job):
         words += (int(image in pixels), pixels.get(image, b""))
@@ -89,7 +96,7 @@ def erase(
         keys.dead,
         keys.draft(job_id),
     ]
-    words: list[Argument] = [job_id, keys.changes, GROUP, flow.tenant]
+    words: list[Argument] = [job_id, keys.changes, GROUP, flow.tenant, keys.lifetimes.result]
     for image, mates in image_jobs.items():
         touched += (keys.image(image), keys.image_jobs(image), *map(keys.job, mates))
         words += (len(mates), *mates)

@@ -26,7 +26,7 @@ def kept(keys: Keys, job_id: str) -> tuple[str, str, str]:
 
 
 def burden(keys: Keys, job_id: str, model_key: str, flow: Flow) -> tuple[str, ...]:
-    """Where a job that is not finished is queued, weighs and is told of."""
+    """Where a job that is not finished is queued, weighs and is told of, by events and by calls."""
     return (
         keys.queue(model_key, flow),
         keys.pending(flow.tenant),
@@ -34,6 +34,7 @@ def burden(keys: Keys, job_id: str, model_key: str, flow: Flow) -> tuple[str, ..
         keys.load(model_key),
         keys.tenant_load(flow.tenant),
         keys.events(job_id),
+        *calls(keys, job_id),
     )
 
 
@@ -46,6 +47,11 @@ def entrance(keys: Keys, job: Job, flow: Flow) -> tuple[str, ...]:
         keys.flows(job.model.key),
         keys.bell(job.model.key, flow.lane),
     )
+
+
+def calls(keys: Keys, job_id: str) -> tuple[str, ...]:
+    """Whom a job calls, and where the calls wait until they are due."""
+    return keys.webhooks(job_id), keys.calls
 
 
 def image_places(keys: Keys, job: Job) -> tuple[str, ...]:

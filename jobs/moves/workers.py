@@ -9,7 +9,7 @@ from jobs.errors import DeadlineExceeded, Failure
 from jobs.job import Flow, Job, MethodRef, ModelRef, State
 from jobs.keys import GROUP, Keys
 from jobs.lua import Argument, Call, load
-from jobs.moves.places import Hold, burden, image_places, kept, told
+from jobs.moves.places import Hold, burden, calls, image_places, kept, told
 from jobs.result import Draft, Maps, Result
 
 NOBODY = "nobody"
@@ -61,7 +61,8 @@ def renew(keys: Keys, model: ModelRef, flow: Flow, consumer: str, holds: Sequenc
 
 def report(keys: Keys, hold: Hold, progress: float) -> Call:
     """Note how far a running job is, 0 to 1."""
-    return Call(load("report"), told(keys, hold), (*_proof(keys, hold), _share(progress)))
+    touched = (*told(keys, hold), *calls(keys, hold.job_id))
+    return Call(load("report"), touched, (*_proof(keys, hold), _share(progress), keys.lifetimes.result))
 
 
 def draft(keys: Keys, hold: Hold, progress: float, draft: Draft, maps: Maps) -> Call:
@@ -72,10 +73,11 @@ def draft(keys: Keys, hold: Hold, progress: float, draft: Draft, maps: Maps) -> 
         share,
         change.model_dump_json(),
         keys.lifetimes.draft,
+        keys.lifetimes.result,
         *("draft", draft.model_dump_json()),
         *_words(maps),
     )
-    touched = (*told(keys, hold), keys.draft(hold.job_id))
+    touched = (*told(keys, hold), *calls(keys, hold.job_id), keys.draft(hold.job_id))
     return Call(load("draft"), touched, (*_proof(keys, hold), *arguments))
 
 

@@ -1,5 +1,5 @@
 -- Ends a tenant's unfinished job. Answers 1, or 0 when there is none.
-local job, queue, pending, unfinished, load, tenant_load, events, draft = unpack(KEYS)
+local job, queue, pending, unfinished, load, tenant_load, events, webhooks, calls, draft = unpack(KEYS)
 local id, channel, group, tenant, result_seconds = unpack(ARGV)
 
 local known = redis.call('HMGET', job, 'tenant', 'state', 'entry', 'progress')
@@ -12,4 +12,5 @@ redis.call('DEL', draft)
 redis.call('HSET', job, 'state', 'cancelled', 'finished_at', now())
 expire(result_seconds, {job, events})
 tell(channel, events, id, 'cancelled', known[4])
+call_webhooks(webhooks, calls, id, 'cancelled', result_seconds)
 return 1

@@ -1,11 +1,12 @@
 -- Stores results and ends their jobs. Answers 1 for each, or 0 when its claim is lost.
 local channel, group, result_seconds, pace_seconds = unpack(ARGV, 1, 4)
-local FIRST_WORD, WORDS_EACH, PACE, FIRST_IMAGE = 5, 9, 11, 12
+local FIRST_WORD, WORDS_EACH, PACE, FIRST_IMAGE = 5, 9, 13, 14
 
 -- The keys of one job end with those of its images, its words with `n_words` that are its maps:
 -- name, values, name, values ... Answers whether it is committed, and what it adds to the pace.
 local function commit(keys, first_map, id, entry, consumer, deliveries, method, compute_seconds, answer, n_words)
-  local draft, job, result, maps, queue, pending, unfinished, load, tenant_load, events = unpack(keys, 1, PACE - 1)
+  local draft, job, result, maps, queue, pending, unfinished, load, tenant_load, events, webhooks, calls =
+    unpack(keys, 1, PACE - 1)
   local token = table.concat({consumer, entry, deliveries}, ' ')
   local known = redis.call('HMGET', job, 'committed_by', 'submitted_at', 'cost')
   if not holds(queue, group, entry, consumer, deliveries) then
@@ -27,6 +28,7 @@ local function commit(keys, first_map, id, entry, consumer, deliveries, method, 
   redis.call('HSET', job, 'state', 'done', 'progress', '1', 'finished_at', time, 'committed_by', token)
   expire(result_seconds, {job, maps, events, unpack(keys, FIRST_IMAGE)})
   tell(channel, events, id, 'done', 1)
+  call_webhooks(webhooks, calls, id, 'done', result_seconds)
   return 1, {
     method = method, arrival = tonumber(known[2]), cost = tonumber(known[3] or 1),
     compute_seconds = tonumber(compute_seconds)}

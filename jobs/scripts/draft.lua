@@ -1,7 +1,8 @@
 -- Keeps what a running job has found so far, and tells of it. Answers 1, or 0 when the claim is lost.
-local job, queue, events, draft = unpack(KEYS)
-local id, channel, group, entry, consumer, deliveries, progress, change, draft_seconds = unpack(ARGV, 1, 9)
-local FIRST_FIELD = 10
+local job, queue, events, webhooks, calls, draft = unpack(KEYS)
+local id, channel, group, entry, consumer, deliveries, progress, change = unpack(ARGV, 1, 8)
+local draft_seconds, result_seconds = unpack(ARGV, 9, 10)
+local FIRST_FIELD = 11
 
 if not holds(queue, group, entry, consumer, deliveries) then
   return 0
@@ -13,5 +14,6 @@ if redis.call('HGET', job, 'state') == 'running' then
   redis.call('HSET', draft, unpack(ARGV, FIRST_FIELD))
   expire(draft_seconds, {draft})
   log_and_publish(channel, events, change_of(id, 'running', progress), change)
+  call_webhooks(webhooks, calls, id, 'progress', result_seconds)
 end
 return 1

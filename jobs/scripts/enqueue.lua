@@ -3,7 +3,8 @@
 -- job must be stored, or be stored by the same script.
 
 local function enqueue(places, id, flow, price, fields, group, channel, result_seconds, queue_seconds)
-  local job, result, maps, queue, pending, unfinished, load, tenant_load, events, _, flows, bell = unpack(places)
+  local job, result, maps, queue, pending, unfinished, load, tenant_load, events, _, _, _, flows, bell =
+    unpack(places)
   local time = now()
   local oldest = tonumber(time) - tonumber(result_seconds)
   -- This write is the first, since a full Redis refuses it; after the first, a script is never refused.

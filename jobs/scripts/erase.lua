@@ -1,7 +1,8 @@
 -- Removes all that is kept of a tenant's job, and those of its images that no other job uses. Answers 1, or 0.
-local job, result, maps, queue, pending, unfinished, load, tenant_load, events, dead, draft = unpack(KEYS, 1, 11)
-local id, channel, group, tenant = unpack(ARGV, 1, 4)
-local FIRST_IMAGE, FIRST_WORD = 12, 5
+local job, result, maps, queue, pending, unfinished, load, tenant_load, events = unpack(KEYS, 1, 9)
+local webhooks, calls, dead, draft = unpack(KEYS, 10, 13)
+local id, channel, group, tenant, result_seconds = unpack(ARGV, 1, 5)
+local FIRST_IMAGE, FIRST_WORD = 14, 6
 
 -- Of each image the keys are its own two and those of its other jobs; the words are their number and ids.
 local function leave(key, word, n_mates)
@@ -35,5 +36,6 @@ while key <= #KEYS do
 end
 if known[4] == 'queued' or known[4] == 'running' then
   tell(channel, events, id, 'cancelled', known[5])
+  call_webhooks(webhooks, calls, id, 'cancelled', result_seconds)
 end
 return 1

@@ -1,5 +1,5 @@
 -- Ends a job with a failure, and keeps a dead letter when asked. Answers 1, or 0 when the claim is lost.
-local job, queue, pending, unfinished, load, tenant_load, events, dead, draft = unpack(KEYS)
+local job, queue, pending, unfinished, load, tenant_load, events, webhooks, calls, dead, draft = unpack(KEYS)
 local id, channel, group, entry, consumer, deliveries = unpack(ARGV, 1, 6)
 local failure, result_seconds, has_letter, dead_seconds, dead_count = unpack(ARGV, 7, 11)
 local FIRST_FIELD = 12
@@ -33,4 +33,5 @@ if letter then
 end
 expire(result_seconds, {job, events})
 tell(channel, events, id, 'failed', known[2] or 0)
+call_webhooks(webhooks, calls, id, 'failed', result_seconds)
 return 1

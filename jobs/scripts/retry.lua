@@ -1,7 +1,7 @@
 -- Queues the failed job of a dead letter again, under its own id. Answers {verdict, state of the job}.
-local job, _, _, _, _, _, _, _, _, pace, _, _, dead = unpack(KEYS, 1, 13)
+local job, pace, dead = KEYS[1], KEYS[12], KEYS[15]
 local id, letter, method, flow, result_seconds, queue_seconds, channel, group = unpack(ARGV)
-local FIRST_IMAGE = 14  -- of each image two keys
+local FIRST_IMAGE = 16  -- of each image two keys
 
 if #redis.call('XRANGE', dead, letter, letter) == 0 then
   return {'no-letter', ''}
@@ -28,7 +28,7 @@ for _, field in ipairs({'job', 'tenant', 'model', 'image', 'reference', 'lane', 
   end
 end
 local price = price_of(pace, method, tonumber(known[4] or 1))
-enqueue({unpack(KEYS, 1, 12)}, id, flow, price, fields, group, channel, result_seconds, queue_seconds)
+enqueue({unpack(KEYS, 1, 14)}, id, flow, price, fields, group, channel, result_seconds, queue_seconds)
 redis.call('XDEL', dead, letter, known[2] or letter)
 expire(result_seconds, {unpack(KEYS, FIRST_IMAGE)})
 return {'retried', 'queued'}

@@ -1,10 +1,10 @@
 -- Marks claimed jobs as running. Answers 1 for each, or 0 when there is nothing left to run or too little time.
 local channel, group, result_seconds, too_late = unpack(ARGV, 1, 4)
-local FIRST_WORD, WORDS_EACH, FIRST_IMAGE = 5, 5, 8
+local FIRST_WORD, WORDS_EACH, FIRST_IMAGE = 5, 5, 10
 
 -- The keys of one job end with those of its images.
 local function start(keys, id, entry, consumer, deliveries)
-  local job, queue, pending, unfinished, load, tenant_load, events = unpack(keys, 1, FIRST_IMAGE - 1)
+  local job, queue, pending, unfinished, load, tenant_load, events, webhooks, calls = unpack(keys, 1, FIRST_IMAGE - 1)
   if not holds(queue, group, entry, consumer, deliveries) then
     return 0
   end
@@ -18,13 +18,15 @@ local function start(keys, id, entry, consumer, deliveries)
       redis.call('HSET', job, 'state', 'failed', 'failure', too_late, 'finished_at', time)
       expire(result_seconds, {job, events})
       tell(channel, events, id, 'failed', 0)
+      call_webhooks(webhooks, calls, id, 'failed', result_seconds)
     end
     return 0
   end
   redis.call('HSET', job, 'state', 'running', 'progress', '0', 'started_at', time)
   redis.call('HDEL', job, 'start_by')
-  expire(result_seconds, {job, events, unpack(keys, FIRST_IMAGE)})
+  expire(result_seconds, {job, events, webhooks, unpack(keys, FIRST_IMAGE)})
   tell(channel, events, id, 'running', 0)
+  call_webhooks(webhooks, calls, id, 'running', result_seconds)
   return 1
 end
 

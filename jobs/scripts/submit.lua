@@ -1,11 +1,12 @@
 -- Accepts a job once. Answers {verdict, state, seconds to wait}.
 local job, result, maps, queue, pending, unfinished, load, tenant_load, events = unpack(KEYS, 1, 9)
-local pace, _, _, queue_of_other_lane = unpack(KEYS, 10, 13)
+local webhooks, calls, pace, _, _, queue_of_other_lane = unpack(KEYS, 10, 15)
 local id, tenant, message, model, image_name, reference_name = unpack(ARGV, 1, 6)
 local method, flow, lane, cost, deadline_seconds = unpack(ARGV, 7, 11)
 local most_jobs, most_tenant_jobs, most_wait_seconds, most_tenant_seconds = unpack(ARGV, 12, 15)
 local result_seconds, queue_seconds, channel, group = unpack(ARGV, 16, 19)
-local FIRST_IMAGE, FIRST_PIXELS = 14, 20  -- of each image two keys; whether its pixels are here, and the pixels
+local webhook, webhook_events, most_webhooks, most_calls = unpack(ARGV, 20, 23)
+local FIRST_IMAGE, FIRST_PIXELS = 16, 24  -- of each image two keys; whether its pixels are here, and the pixels
 
 local MOST_RETRY_SECONDS = 600
 
@@ -55,14 +56,51 @@ local function keep_most_patient(start_by, known_start_by)
   end
 end
 
+-- Whether there is room for the webhook of this request; answers why not.
+local function lacks_room(is_done)
+  if webhook == '' then
+    return nil
+  end
+  if redis.call('ZCARD', calls) >= tonumber(most_calls) then
+    return 'calls-full'
+  end
+  if not is_done and redis.call('HEXISTS', webhooks, webhook) == 0
+    and redis.call('HLEN', webhooks) >= tonumber(most_webhooks) then
+    return 'webhooks-full'
+  end
+end
+
+local function keep_webhook()
+  if webhook == '' then
+    return
+  end
+  local events_asked = redis.call('HGET', webhooks, webhook) or ''
+  for event in string.gmatch(webhook_events, '%S+') do
+    if not string.find(events_asked, event, 1, true) then
+      events_asked = events_asked .. event .. ' '
+    end
+  end
+  redis.call('HSET', webhooks, webhook, events_asked)
+  expire(result_seconds, {webhooks})
+end
+
 local time = now()
 local price, is_measured = price_of(pace, method, tonumber(cost))
 local start_by = deadline_seconds ~= ''
   and string.format('%.6f', tonumber(time) + tonumber(deadline_seconds) - (is_measured and price or 0))
 
 local known = redis.call('HMGET', job, 'state', 'entry', 'lane', 'letter', 'start_by')
-if lives(known[1], known[2], known[3]) then
+local is_known = lives(known[1], known[2], known[3])
+local full = lacks_room(is_known and known[1] == 'done')
+if full then
+  return refused(full, 60)
+end
+if is_known then
   keep_images()
+  keep_webhook()
+  if known[1] == 'done' then
+    call_webhooks(webhooks, calls, id, 'done', result_seconds)
+  end
   keep_most_patient(start_by, known[5])
   expire(result_seconds, {job, result, maps, events})
   return {'known', known[1], 0}
@@ -93,6 +131,7 @@ for field, value in pairs({letter = known[4], start_by = start_by, reference = r
     fields[#fields + 1] = value
   end
 end
-enqueue({unpack(KEYS, 1, 12)}, id, flow, price, fields, group, channel, result_seconds, queue_seconds)
+enqueue({unpack(KEYS, 1, 14)}, id, flow, price, fields, group, channel, result_seconds, queue_seconds)
 keep_images()
+keep_webhook()
 return {'created', 'queued', 0}

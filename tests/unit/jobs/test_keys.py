@@ -30,6 +30,8 @@ def spelled() -> set[str]:
         KEYS.tenant_load("x"),
         KEYS.events("x"),
         KEYS.binding("x"),
+        KEYS.webhooks("x"),
+        KEYS.calls,
         KEYS.dead,
         KEYS.worker("x"),
         KEYS.workers,

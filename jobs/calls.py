@@ -1,0 +1,124 @@
+"""Calls to webhooks: made by the scripts that change jobs, kept in Redis until somebody has delivered them.
+
+A call is at least once: whoever dies with one in hand loses it to another, who cannot know how far it came.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from redis.asyncio import Redis
+
+from jobs import moves
+from jobs.connection import reachable
+from jobs.job import Webhook
+from jobs.keys import Keys
+from jobs.lua import run, run_all
+
+LOG = logging.getLogger(__name__)
+
+
+class CallKind(StrEnum):
+    """What a call tells of."""
+
+    STARTED = "running"
+    PROGRESS = "progress"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class WebhookCall:
+    """A call that was taken; `at` is when it was made (of progress 0), in seconds since 1970."""
+
+    job_id: str
+    kind: CallKind
+    at: str
+    tries: int
+    webhook: Webhook
+    visible_until: str
+
+    @property
+    def words(self) -> str:
+        """The call as Redis keeps it, but for when it is due."""
+        return f"{self.job_id} {self.kind} {self.at} {self.tries} {self.webhook.model_dump_json()}"
+
+    @property
+    def message_id(self) -> str:
+        """Equal on every try of a call; progress has no tries, and is another message each time."""
+        at = self.visible_until if self.kind is CallKind.PROGRESS else self.at
+        words = f"{self.job_id} {self.kind} {at} {self.webhook.model_dump_json()}"
+        return "msg_" + hashlib.sha256(words.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Delay:
+    """To try a call again in some seconds; `counts` says that it was tried now."""
+
+    call: WebhookCall
+    seconds: float
+    counts: bool = False
+
+
+class WebhookCalls:
+    """The calls of one deployment. Every method raises `Unavailable` while Redis is out of reach."""
+
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        self.redis = redis
+        self.keys = keys
+
+    async def collect(self, *, count: int, visible_seconds: float) -> list[WebhookCall]:
+        """Take calls that are due, each for so long; what is not settled by then is due again.
+
+        What cannot be read is given up.
+        """
+        call = moves.collect(self.keys, count=count, visible_seconds=visible_seconds)
+        with reachable():
+            visible_until, *due = await run(self.redis, call) or [b""]
+            found = [(words.decode(), _read(words.decode(), visible_until.decode())) for words in due]
+            unreadable = [words for words, each in found if each is None]
+            ends = [moves.settle(self.keys, words, visible_until.decode()) for words in unreadable]
+            await run_all(self.redis, ends)
+        return [each for _, each in found if each is not None]
+
+    async def end(self, call: WebhookCall) -> None:
+        """The call is over, delivered or given up."""
+        with reachable():
+            await run(self.redis, moves.settle(self.keys, call.words, call.visible_until))
+
+    async def put_off(self, delays: Sequence[Delay]) -> None:
+        """Try calls again later."""
+        scripts = [
+            moves.settle(
+                self.keys,
+                delay.call.words,
+                delay.call.visible_until,
+                again=replace(delay.call, tries=delay.call.tries + delay.counts).words,
+                seconds=delay.seconds,
+            )
+            for delay in delays
+        ]
+        with reachable():
+            await run_all(self.redis, scripts)
+
+    async def waiting(self) -> int:
+        """How many calls are due, taken or put off."""
+        with reachable():
+            return await self.redis.zcard(self.keys.calls)
+
+
+def _read(words: str, visible_until: str) -> WebhookCall | None:
+    """None for what this version cannot read."""
+    try:
+        job_id, kind, at, tries, text = words.split(" ", 4)
+        webhook = Webhook.model_validate_json(text)
+        float(at)
+        return WebhookCall(job_id, CallKind(kind), at, int(tries), webhook, visible_until)
+    except ValueError:
+        LOG.warning("a call to a webhook cannot be read and is given up: %s", words[:100])
+        return None
