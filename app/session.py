@@ -27,14 +27,15 @@ def private_service(options: Sequence[str] = ()) -> Iterator[str]:
         words = [sys.executable, "-m", "app.cli", "serve", "--port", "0", "--data-dir", data_dir, *options]
         process = start_child(words, environment=os.environ | QUIET, stdout=subprocess.PIPE)
         try:
-            yield _address(process)
+            yield address_of(process)
         finally:
             end_children([process], seconds=STOP_SECONDS)
             if process.stdout:
                 process.stdout.close()
 
 
-def _address(process: subprocess.Popen[bytes]) -> str:
+def address_of(process: subprocess.Popen[bytes]) -> str:
+    """What a process of the API says when it is ready. Raises `Unavailable` when it ends before."""
     for line in process.stdout or ():
         text = line.decode()
         if text.startswith(READY):
