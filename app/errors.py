@@ -34,6 +34,7 @@ STATUS: dict[type[RationaleError], int] = {
     errors.Unauthorised: 401,
     errors.QueueFull: 503,
     errors.TenantFull: 429,
+    errors.DeadlineUnmeetable: 503,
     errors.Unavailable: 503,
     errors.JobFailed: 500,
     errors.NotExplainable: 422,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.schemas import MAX_LABEL, MAX_METRICS, MAX_SEED, MAX_TARGETS
+from app.schemas import MAX_DEADLINE_SECONDS, MAX_LABEL, MAX_METRICS, MAX_SEED, MAX_TARGETS
+from jobs.job import Lane
 
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/tiff", "application/octet-stream")
 Schema = dict[str, Any]  # Any: a JSON Schema
@@ -21,6 +22,8 @@ def _text_fields() -> dict[str, Schema]:
         "params": {"type": "string", "contentMediaType": "application/json"},
         "metrics": {**many, "items": name, "maxItems": MAX_METRICS},
         "seed": {"type": "integer", "minimum": 0, "maximum": MAX_SEED},
+        "lane": {"type": "string", "enum": [lane.value for lane in Lane]},
+        "deadline": {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_DEADLINE_SECONDS},
     }
 
 

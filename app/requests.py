@@ -181,9 +181,20 @@ def _take_texts(texts: ImmutableMultiDict[str, str], submission: Submission, kno
 def _value(name: str, text: str) -> object:
     if name == "seed":
         return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else text
+    if name == "deadline":
+        return _number(text)
     if name == "method":
         return text.replace(" ", "+")  # in a query a bare + reads as a space, which no name has
     return from_json(text, allow_inf_nan=False) if name in JSON_FIELDS else text
+
+
+def _number(text: str) -> object:
+    """The number that a text spells in JSON, or the text itself, which is then refused as no number."""
+    try:
+        number = from_json(text, allow_inf_nan=False)
+    except ValueError:
+        return text
+    return number if isinstance(number, int | float) else text
 
 
 async def _read_bytes(request: Request, limit: int) -> bytes:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from app.targets import TargetDocument
 from jobs.catalogue import MethodCard, MetricCard, ModelCard
 from jobs.errors import Problem
-from jobs.job import MethodRef, ModelRef, State
+from jobs.job import Lane, MethodRef, ModelRef, State
 from jobs.result import Prediction, Provenance, Timings
 
 MAX_TARGETS = 32
@@ -20,6 +20,7 @@ MAX_METRICS = 32
 MAX_CLASS = 1_000_000
 MAX_LABEL = 256
 MAX_SEED = 2**63 - 1
+MAX_DEADLINE_SECONDS = 86_400
 
 TARGET_RULE = f"a class index, a label, or a list of 1 to {MAX_TARGETS} different ones"
 _ONE_TARGET: dict[str, Any] = {  # Any: a JSON Schema
@@ -91,6 +92,15 @@ class Spec(Asked):
         (), max_length=MAX_METRICS, description="Trust metrics to compute."
     )
     seed: Annotated[int, Strict()] = Field(0, ge=0, le=MAX_SEED, description="Seed of random draws.")
+    lane: Lane | None = Field(
+        None, description="Line in which to wait; by its cost if absent. Lanes share the workers evenly."
+    )
+    deadline: Annotated[float, Strict()] | None = Field(
+        None,
+        gt=0,
+        le=MAX_DEADLINE_SECONDS,
+        description="Seconds from now. Refused if that is too soon; ended if it could not begin in time.",
+    )
 
 
 class ExplanationFields(Spec):

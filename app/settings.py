@@ -38,6 +38,12 @@ class ApiSettings(BaseSettings):
 
     queue_capacity: int = Field(1000, ge=1, description="Unfinished jobs of one model that are accepted.")
     tenant_capacity: int = Field(500, ge=1, description="Unfinished jobs of one tenant that are accepted.")
+    queue_seconds: float = Field(
+        3600.0, gt=0, description="Predicted wait beyond which a model accepts no more jobs."
+    )
+    tenant_seconds: float = Field(
+        7200.0, gt=0, description="Predicted device time of one tenant's unfinished jobs that is accepted."
+    )
     max_wait_seconds: float = Field(60.0, ge=0, le=600, description="Longest `Prefer: wait` that is kept.")
     heartbeat_seconds: float = Field(
         15.0, gt=0, le=300, description="Silence before an event stream says so."

@@ -16,11 +16,14 @@ from app.uploads.decoder import Decoder
 from jobs.catalogue import ModelCard, Need
 from jobs.errors import Problem
 from jobs.fingerprint import job_id
-from jobs.job import Job, MethodRef, Opened
+from jobs.job import Job, Lane, MethodRef, Opened, Terms
 
 FIELDS = ("model", *Spec.model_fields)
 BATCH_FIELDS = tuple(BatchFields.model_fields)
 GIVE_REFERENCE = "send a second image, as a file part `reference` of a form or as base64 in JSON"
+BULK_COST = (
+    100.0  # forward passes; what costs more waits in the lane of bulk unless the client says otherwise
+)
 PLACEHOLDERS: Fields = {"model": "-", "method": "-", "specs": [{}]}
 
 
@@ -33,6 +36,20 @@ class Wish:
     targets: tuple[int, ...]
     metrics: tuple[str, ...]
     seed: int
+    terms: Terms
+
+
+@dataclass(frozen=True)
+class Order:
+    """A job with its pixels, and the terms on which it is to be accepted."""
+
+    opened: Opened
+    terms: Terms
+
+    @property
+    def job(self) -> Job:
+        """The job itself."""
+        return self.opened.job
 
 
 class Desk:
@@ -43,18 +60,18 @@ class Desk:
         self._darkroom = Darkroom(decoder, secret)
         self._secret = secret
 
-    async def job(self, tenant: str, submission: Submission) -> Opened:
-        """The job of one submission and its pixels; raises `InvalidRequest` or `Refused`."""
+    async def order(self, tenant: str, submission: Submission) -> Order:
+        """The order of one submission; raises `InvalidRequest` or `Refused`."""
         problems = list(submission.problems)
         fields = _valid(ExplanationFields, submission.fields, "", problems)
         model = await self._model(fields.get("model"), problems)
         wish = self._wish(fields, model, "", problems)
         self._check_reference([fields], submission, problems)
-        [opened] = await self._jobs(tenant, submission, model, [wish], problems)
-        return opened
+        [order] = await self._orders(tenant, submission, model, [wish], problems)
+        return order
 
-    async def jobs(self, tenant: str, submission: Submission) -> list[Opened]:
-        """The jobs of a batch in the order of its specs, and their pixels; raises like `job`."""
+    async def orders(self, tenant: str, submission: Submission) -> list[Order]:
+        """The orders of a batch in the order of its specs; raises like `order`."""
         problems = list(submission.problems)
         fields = _valid(BatchFields, submission.fields, "", problems)
         model = await self._model(fields.get("model"), problems)
@@ -64,7 +81,7 @@ class Desk:
             specs.append(_valid(Spec, spec, prefix, problems))
             wishes.append(self._wish(specs[-1], model, prefix, problems))
         self._check_reference(specs, submission, problems)
-        return await self._jobs(tenant, submission, model, wishes, problems)
+        return await self._orders(tenant, submission, model, wishes, problems)
 
     async def _model(self, model_id: str | None, problems: list[Problem]) -> ModelCard | None:
         if model_id is None:
@@ -92,7 +109,15 @@ class Desk:
             problems.append(Problem(field=f"{prefix}metrics", message=message))
         if method is None:
             return None
-        return Wish(method, self._takes_reference(method.name), targets, metrics, fields.get("seed", 0))
+        terms = self._terms(method, max(1, len(targets)), fields)
+        takes_reference = self._takes_reference(method.name)
+        return Wish(method, takes_reference, targets, metrics, fields.get("seed", 0), terms)
+
+    def _terms(self, method: MethodRef, n_targets: int, fields: Fields) -> Terms:
+        card = self._menu.catalogue.method(method.name)
+        cost = card.cost_of(method.params, n_targets) if card else 1.0
+        lane = fields.get("lane") or (Lane.BULK if cost > BULK_COST else Lane.INTERACTIVE)
+        return Terms(lane=lane, cost=cost, deadline_seconds=fields.get("deadline"))
 
     def _check_reference(
         self, specs: Sequence[Fields], submission: Submission, problems: list[Problem]
@@ -115,28 +140,28 @@ class Desk:
         card = self._menu.catalogue.method(method)
         return card is not None and Need.REFERENCE in card.needs
 
-    async def _jobs(
+    async def _orders(
         self,
         tenant: str,
         submission: Submission,
         model: ModelCard | None,
         wishes: Sequence[Wish | None],
         problems: list[Problem],
-    ) -> list[Opened]:
+    ) -> list[Order]:
         """Decode the files last: with other fields wrong, a bad file is one more of them."""
         pictures = await self._darkroom.pictures(tenant, submission.files, problems)
         if problems or "image" not in pictures or model is None:
             raise invalid(problems)
         image, reference = pictures["image"], pictures.get("reference")
         return [
-            self._job(tenant, model, wish, image, reference if wish.takes_reference else None)
+            self._order(tenant, model, wish, image, reference if wish.takes_reference else None)
             for wish in wishes
             if wish
         ]
 
-    def _job(
+    def _order(
         self, tenant: str, model: ModelCard, wish: Wish, image: Picture, reference: Picture | None
-    ) -> Opened:
+    ) -> Order:
         name = job_id(
             self._secret,
             tenant=tenant,
@@ -159,7 +184,7 @@ class Desk:
             metrics=wish.metrics,
             seed=wish.seed,
         )
-        return Opened(job, image.pixels, reference.pixels if reference else None)
+        return Order(Opened(job, image.pixels, reference.pixels if reference else None), wish.terms)
 
 
 def _valid(kind: type[Asked], fields: Fields, prefix: str, problems: list[Problem]) -> Fields:

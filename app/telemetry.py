@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -29,6 +30,12 @@ class Telemetry:
         self._depth = Gauge(
             "rationale_queue_depth", "Unfinished jobs by model.", ("model",), registry=self._registry
         )
+        self._drain = Gauge(
+            "rationale_queue_drain_seconds",
+            "Predicted seconds until all that is queued is done, by model.",
+            ("model",),
+            registry=self._registry,
+        )
         self._workers = Gauge("rationale_live_workers", "Workers with a heartbeat.", registry=self._registry)
         self._dead = Gauge("rationale_dead_letters", "Jobs given up for good.", registry=self._registry)
 
@@ -37,11 +44,19 @@ class Telemetry:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
 
-    def exposition(self, *, depths: dict[str, int], workers: int, dead_letters: int) -> bytes:
+    def exposition(
+        self,
+        *,
+        depths: Mapping[str, int],
+        drain_seconds: Mapping[str, float],
+        workers: int,
+        dead_letters: int,
+    ) -> bytes:
         """Everything in Prometheus' text format."""
-        self._depth.clear()
-        for model, depth in depths.items():
-            self._depth.labels(model).set(depth)
+        for gauge, values in ((self._depth, depths), (self._drain, drain_seconds)):
+            gauge.clear()
+            for model, value in values.items():
+                gauge.labels(model).set(value)
         self._workers.set(workers)
         self._dead.set(dead_letters)
         return generate_latest(self._registry)

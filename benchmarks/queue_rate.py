@@ -18,7 +18,7 @@ from jobs.embedded import EmbeddedRedis
 from jobs.job import ImageRef, Job, MethodRef, ModelRef
 from jobs.keys import Keys
 from jobs.lifeline import start_child
-from jobs.queue import JobQueue
+from jobs.queue import JobQueue, Limits
 from jobs.result import Provenance, Result
 
 JOBS = 8000
@@ -26,6 +26,7 @@ SUBMITTERS = 64
 BATCH = 32
 MODEL = ModelRef(id="no-op", digest="sha256:" + "0" * 64)
 PIXELS = bytes(96 * 96)
+ROOM = Limits(jobs=JOBS, tenant_jobs=JOBS)
 
 
 def measure() -> list[Figure]:
@@ -53,7 +54,6 @@ async def _submit_all(url: str, worker: subprocess.Popen[bytes]) -> float:
     """Seconds until all jobs are committed; the consumer runs beside, in a process of its own."""
     redis = connect(url)
     queue = JobQueue(redis, Keys())
-    await queue.ensure_groups([MODEL])
     numbers = iter(range(JOBS))
     started = time.perf_counter()
     await asyncio.gather(*(_submit(queue, numbers) for _ in range(SUBMITTERS)))
@@ -65,7 +65,7 @@ async def _submit_all(url: str, worker: subprocess.Popen[bytes]) -> float:
 
 async def _submit(queue: JobQueue, numbers: Iterator[int]) -> None:
     for number in numbers:
-        await queue.submit(_job(number), PIXELS, capacity=JOBS, tenant_capacity=JOBS)
+        await queue.submit(_job(number), PIXELS, limits=ROOM)
 
 
 async def _work(url: str) -> None:

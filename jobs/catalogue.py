@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from enum import StrEnum
 from importlib.resources import files
 from typing import Any, Literal
@@ -37,6 +38,9 @@ class Need(StrEnum):
     REFERENCE = "reference"
 
 
+PER_TARGET = frozenset({Need.INPUT_GRADIENTS, Need.PATH_GRADIENTS, Need.LAYER_GRADIENTS, Need.PROPAGATION})
+
+
 class MethodCard(Message):
     """A method as the catalogue prints it; `parameters` is a JSON Schema with defaults."""
 
@@ -57,6 +61,14 @@ class MethodCard(Message):
     reference: str
     # Any: a JSON Schema.
     parameters: dict[str, Any]
+
+    # Any: the completed parameters of a job.
+    def cost_of(self, params: Mapping[str, Any], n_targets: int) -> float:
+        """Forward passes of a job; methods that only look at scores have those of all targets at once."""
+        usual = self.parameters.get("properties", {}).get(self.scales_with, {}).get("default")
+        asked = params.get(self.scales_with or "")
+        scale = asked / usual if isinstance(asked, int | float) and usual else 1.0
+        return self.cost * scale * (n_targets if PER_TARGET.intersection(self.needs) else 1)
 
 
 class MetricCard(Message):

@@ -120,7 +120,7 @@ class Changes:
 
     def _deliver(self, data: bytes) -> None:
         try:
-            change = Change.model_validate_json(data)
+            change = Change.model_validate_json(data.partition(b" ")[2])
         except ValidationError:
             return
         for watch in self._watches.get(change.id, ()):

@@ -13,7 +13,7 @@ from jobs import moves
 from jobs.connection import reachable
 from jobs.delivery import Deliveries, Kind, Reading, read
 from jobs.errors import Failure, Unreadable, WorkerCrashed
-from jobs.job import Job, Lane, ModelRef
+from jobs.job import Flow, Job, Lane, ModelRef
 from jobs.keys import Keys
 from jobs.lua import run, run_all
 from jobs.moves import Hold
@@ -46,7 +46,12 @@ class Claim:
     @property
     def hold(self) -> Hold:
         """What proves this claim to the scripts."""
-        return Hold(self.job.id, self.job.model, self.entry, self.consumer, self.deliveries)
+        return Hold(self.job.id, self.job.model, self.flow, self.entry, self.consumer, self.deliveries)
+
+    @property
+    def flow(self) -> Flow:
+        """The line that it waited in."""
+        return Flow(self.lane, self.job.tenant)
 
 
 class Claims:
@@ -58,22 +63,27 @@ class Claims:
         self.lease_seconds = lease_seconds
         self._deliveries = Deliveries(redis, keys, lease_seconds=lease_seconds)
 
-    async def ensure_groups(self, models: Sequence[ModelRef]) -> None:
-        """Make the queues of these models readable; `claim` heals them by itself too."""
-        with reachable():
-            await self._deliveries.ensure_groups(models)
-
     async def claim(
-        self, consumer: str, models: Sequence[ModelRef], *, count: int, block_seconds: float
+        self,
+        consumer: str,
+        models: Sequence[ModelRef],
+        *,
+        count: int,
+        bulk: int | None = None,
+        block_seconds: float,
     ) -> list[Claim]:
-        """Up to `count` jobs (or one a model, if that is more): those that others dropped, then new ones.
+        """Up to `count` jobs: those that others dropped, then new ones of all flows alike.
 
+        At most `bulk` of them (all, if that is None) are from lanes of bulk.
         Waits up to `block_seconds` for the first one, but never longer than a quarter of the lease, so that
         lapsed leases are noticed in time. The jobs stay `queued` until `start`.
         """
         with reachable():
             deliveries = await self._deliveries.next(
-                consumer, models, count=count, block_seconds=block_seconds
+                consumer,
+                models,
+                rooms={Lane.INTERACTIVE: count, Lane.BULK: count if bulk is None else min(bulk, count)},
+                block_seconds=block_seconds,
             )
             readings = await read(self.redis, self.keys, deliveries)
             await self._sort_out(readings)
@@ -86,6 +96,8 @@ class Claims:
                 reading.crashes,
                 reading.hold.deliveries,
                 reading.interruptions,
+                reading.hold.flow.lane,
+                reading.cost,
             )
             for reading in kept
             if reading.job
@@ -102,12 +114,12 @@ class Claims:
 
     async def renew(self, claims: Sequence[Claim]) -> frozenset[str]:
         """Begin the leases anew; returns the ids of jobs that are lost: taken over, cancelled, erased."""
-        parties: dict[tuple[ModelRef, str], list[Claim]] = defaultdict(list)
+        parties: dict[tuple[ModelRef, Flow, str], list[Claim]] = defaultdict(list)
         for claim in claims:
-            parties[claim.job.model, claim.consumer].append(claim)
+            parties[claim.job.model, claim.flow, claim.consumer].append(claim)
         calls = [
-            moves.renew(self.keys, model, consumer, [claim.hold for claim in party])
-            for (model, consumer), party in parties.items()
+            moves.renew(self.keys, model, flow, consumer, [claim.hold for claim in party])
+            for (model, flow, consumer), party in parties.items()
         ]
         with reachable():
             answers = await run_all(self.redis, calls)
@@ -137,7 +149,7 @@ class Claims:
 
     async def fail(self, claim: Claim, failure: Failure, *, dead_letter: bool) -> bool:
         """End a job without a result, with a dead letter if asked; False when the claim is lost."""
-        call = moves.fail(self.keys, claim.hold, claim.job.tenant, failure, dead_letter=dead_letter)
+        call = moves.fail(self.keys, claim.hold, failure, dead_letter=dead_letter)
         with reachable():
             return bool(await run(self.redis, call))
 
@@ -155,7 +167,7 @@ class Claims:
             await run_all(self.redis, [moves.release(self.keys, claim.hold) for claim in claims])
 
     async def _sort_out(self, readings: Sequence[Reading]) -> None:
-        """Drop entries without a job, and end those that nobody can read; foreign ones stay pending."""
+        """Drop entries without a job, and end those that nobody can read."""
         gone = [moves.discard(self.keys, reading.hold) for reading in readings if reading.kind is Kind.GONE]
         await run_all(self.redis, gone)
         failure = Failure.of(Unreadable("The queued job is not one that this version understands."))
@@ -176,10 +188,7 @@ class Claims:
         ]
 
     async def _bury(self, readings: Sequence[Reading], failure: Failure) -> None:
-        calls = [
-            moves.fail(self.keys, reading.hold, reading.tenant, failure, dead_letter=True)
-            for reading in readings
-        ]
+        calls = [moves.fail(self.keys, reading.hold, failure, dead_letter=True) for reading in readings]
         await run_all(self.redis, calls)
 
 

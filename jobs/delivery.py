@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Sequence
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from time import monotonic
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -14,12 +16,16 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from jobs import moves
-from jobs.job import SCHEMA_VERSION, Job, ModelRef, State
+from jobs.job import Flow, Job, Lane, ModelRef, State
 from jobs.keys import GROUP, Keys
 from jobs.lua import run_all
 from jobs.moves import Hold
 
 MAX_BLOCK_SECONDS = 3.5  # an answer must come before the client's socket times out
+TIDY_SECONDS = 3600.0
+
+Queue = tuple[ModelRef, Flow]
+Rooms = Mapping[Lane, int]  # in the order in which the lanes are looked at
 
 
 class Kind(Enum):
@@ -28,7 +34,6 @@ class Kind(Enum):
     READABLE = auto()
     GONE = auto()  # its job has expired, or is another entry's by now
     UNREADABLE = auto()
-    FOREIGN = auto()  # of another version of the schema: a worker of that version will take it
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class Reading:
     hold: Hold
     kind: Kind
     job: Job | None = None
-    tenant: str = ""
+    cost: float = 1.0
     crashes: int = 0
     interruptions: int = 0
     interrupted: bool = False
@@ -53,69 +58,115 @@ class Delivery:
 
 
 class Deliveries:
-    """Takes entries from the streams of several models."""
+    """Takes entries from the queues of several models, each with a queue for every flow."""
 
     def __init__(self, redis: Redis, keys: Keys, *, lease_seconds: float) -> None:
         self.redis = redis
         self.keys = keys
         self.lease_seconds = lease_seconds
-
-    async def ensure_groups(self, models: Sequence[ModelRef]) -> None:
-        """Make each queue and its group where they are missing; all entries are read from the first on."""
-        await run_all(self.redis, [moves.group(self.keys, model) for model in models])
+        self._tidied = -math.inf
 
     async def next(
-        self, consumer: str, models: Sequence[ModelRef], *, count: int, block_seconds: float
+        self, consumer: str, models: Sequence[ModelRef], *, rooms: Rooms, block_seconds: float
     ) -> list[Delivery]:
-        """Entries that others dropped, then new ones; waits only when nothing was dropped."""
-        if not models or count < 1:
+        """Entries that others dropped, then new ones, at most as many of a lane as it has room for, and as
+        many as the roomiest lane has in all. Waits only when there is nothing."""
+        lanes = [lane for lane, room in rooms.items() if room > 0]
+        if not models or not lanes:
             return []
-        dropped = await self._dropped(consumer, models, count)
-        room = count - len(dropped)
-        if room < 1:
-            return dropped
-        return dropped + await self._new(consumer, models, room, 0 if dropped else block_seconds)
+        queues = await self._queues(models, lanes)
+        if monotonic() - self._tidied > TIDY_SECONDS:
+            self._tidied = monotonic()
+            await self._tidy(queues)
+            queues = await self._queues(models, lanes)
+        found = await self._there(consumer, queues, rooms)
+        if not found and block_seconds > 0 and await self._rung(models, lanes, block_seconds):
+            found = await self._there(consumer, await self._queues(models, lanes), rooms)
+        return found
 
-    async def _dropped(self, consumer: str, models: Sequence[ModelRef], count: int) -> list[Delivery]:
+    async def _queues(self, models: Sequence[ModelRef], lanes: Sequence[Lane]) -> list[Queue]:
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            for model in models:
+                pipeline.zrange(self.keys.flows(model.key), 0, -1)
+            answers = cast(list[list[bytes]], await pipeline.execute())
+        return [
+            (model, flow)
+            for model, names in zip(models, answers, strict=True)
+            for flow in (Flow.named(name.decode()) for name in names)
+            if flow.lane in lanes
+        ]
+
+    async def _tidy(self, queues: Sequence[Queue]) -> None:
+        """Make groups that are missing, and forget flows and consumers that have gone."""
+        await run_all(self.redis, [moves.group(self.keys, *queue) for queue in queues])
+
+    async def _there(self, consumer: str, queues: Sequence[Queue], rooms: Rooms) -> list[Delivery]:
+        found: list[Delivery] = []
+        for lane, room in rooms.items():
+            mine = [queue for queue in queues if queue[1].lane is lane]
+            left = min(room, max(rooms.values()) - len(found))
+            dropped = await self._dropped(consumer, mine, left)
+            found += dropped
+            found += await self._new(consumer, mine, left - len(dropped))
+        return found
+
+    async def _dropped(self, consumer: str, queues: Sequence[Queue], room: int) -> list[Delivery]:
+        """As many as there is room for, the rest of a row of queues is looked at the next time."""
+        if room < 1 or not queues:
+            return []
         lease_ms = max(1, math.ceil(self.lease_seconds * 1000))
-        share = max(1, count // len(models))
+        chosen = random.sample(queues, min(len(queues), room))
         calls = [
-            moves.reclaim(self.keys, model, consumer=consumer, lease_ms=lease_ms, count=share)
-            for model in models
+            moves.reclaim(
+                self.keys, *queue, consumer=consumer, lease_ms=lease_ms, count=max(1, room // len(chosen))
+            )
+            for queue in chosen
         ]
         answers = await run_all(self.redis, calls)
         return [
-            Delivery(Hold(job_id.decode(), model, entry.decode(), consumer, deliveries), reclaimed=True)
-            for model, entries in zip(models, answers, strict=True)
+            Delivery(Hold(job_id.decode(), *queue, entry.decode(), consumer, deliveries), reclaimed=True)
+            for queue, entries in zip(chosen, answers, strict=True)
             for entry, job_id, deliveries in entries
         ]
 
-    async def _new(
-        self, consumer: str, models: Sequence[ModelRef], room: int, block_seconds: float
-    ) -> list[Delivery]:
-        by_queue = {self.keys.queue(model).encode(): model for model in models}
-        block_seconds = min(block_seconds, self.lease_seconds / 4, MAX_BLOCK_SECONDS)
-        words: list[Any] = ["XREADGROUP", "GROUP", GROUP, consumer, "COUNT", max(1, room // len(models))]
-        if block_seconds > 0:
-            words += ["BLOCK", max(1, round(block_seconds * 1000))]
-        words += ["STREAMS", *by_queue, *(">" for _ in by_queue)]
+    async def _new(self, consumer: str, queues: Sequence[Queue], room: int) -> list[Delivery]:
+        """The same number of each queue; what some leave over goes to those that have more."""
+        found: list[Delivery] = []
+        while queues and room > len(found):
+            left = room - len(found)
+            chosen = random.sample(queues, min(len(queues), left))
+            share = left // len(chosen)
+            read = await self._read(consumer, chosen, share)
+            found += read
+            given = Counter((one.hold.model, one.hold.flow) for one in read)
+            queues = [queue for queue, number in given.items() if number == share]
+        return found
+
+    async def _read(self, consumer: str, queues: Sequence[Queue], count: int) -> list[Delivery]:
+        by_key = {self.keys.queue(model.key, flow).encode(): (model, flow) for model, flow in queues}
+        words: list[Any] = ["XREADGROUP", "GROUP", GROUP, consumer, "COUNT", count]
+        words += ["STREAMS", *by_key, *(">" for _ in by_key)]
         try:
             answer = await self.redis.execute_command(*words)  # type: ignore[no-untyped-call]
         except ResponseError as error:
             if "NOGROUP" not in str(error):
                 raise
-            await self.ensure_groups(models)
+            await self._tidy(queues)
             return []
         return [
-            Delivery(
-                Hold(fields.get(b"id", b"").decode(), by_queue[queue], entry.decode(), consumer, 1), False
-            )
-            for queue, entries in _streams(answer)
+            Delivery(Hold(fields.get(b"id", b"").decode(), *by_key[key], entry.decode(), consumer, 1), False)
+            for key, entries in _streams(answer)
             for entry, fields in entries
         ]
 
+    async def _rung(self, models: Sequence[ModelRef], lanes: Sequence[Lane], block_seconds: float) -> bool:
+        """Whether a job was added, as soon as one is."""
+        bells = [self.keys.bell(model.key, lane) for model in models for lane in lanes]
+        seconds = min(block_seconds, self.lease_seconds / 4, MAX_BLOCK_SECONDS)
+        return await self.redis.execute_command("BLPOP", *bells, seconds) is not None  # type: ignore[no-untyped-call]
 
-FIELDS = ["job", "tenant", "state", "entry", "crashes", "interruptions"]
+
+FIELDS = ["job", "state", "entry", "crashes", "interruptions", "cost"]
 
 
 async def read(redis: Redis, keys: Keys, deliveries: Sequence[Delivery]) -> list[Reading]:
@@ -130,7 +181,7 @@ async def read(redis: Redis, keys: Keys, deliveries: Sequence[Delivery]) -> list
 
 
 def _reading(delivery: Delivery, fields: Sequence[bytes | None]) -> Reading:
-    message, tenant, state, entry, crashes, interruptions = fields
+    message, state, entry, crashes, interruptions, cost = fields
     hold = delivery.hold
     if state not in {State.QUEUED.encode(), State.RUNNING.encode()} or entry != hold.entry.encode():
         return Reading(hold, Kind.GONE)
@@ -139,7 +190,7 @@ def _reading(delivery: Delivery, fields: Sequence[bytes | None]) -> Reading:
         hold,
         kind,
         job,
-        tenant=(tenant or b"").decode(),
+        cost=float(cost or 1),
         crashes=int(crashes or 0),
         interruptions=int(interruptions or 0),
         interrupted=delivery.reclaimed and state == State.RUNNING.encode(),
@@ -150,19 +201,10 @@ def _parse(message: bytes, hold: Hold) -> tuple[Kind, Job | None]:
     try:
         job = Job.model_validate_json(message)
     except ValidationError:
-        return (Kind.FOREIGN if _is_foreign(message) else Kind.UNREADABLE), None
+        return Kind.UNREADABLE, None
     if (job.id, job.model.key) != (hold.job_id, hold.model.key):
         return Kind.UNREADABLE, None
     return Kind.READABLE, job
-
-
-def _is_foreign(message: bytes) -> bool:
-    try:
-        words = json.loads(message)
-    except ValueError:
-        return False
-    version = words.get("schema_version") if isinstance(words, dict) else None
-    return isinstance(version, int) and version != SCHEMA_VERSION
 
 
 # Any: redis-py answers a dict or a list of pairs, depending on the protocol; the entries are pairs.

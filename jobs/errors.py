@@ -12,6 +12,7 @@
     |-- Unauthorised          no credential, or one that is not known
     |-- QueueFull             the system holds as many jobs as it can (`retry_after` in seconds)
     |-- TenantFull            this tenant holds as many jobs as it may (`retry_after` in seconds)
+    |-- DeadlineUnmeetable    too much is queued for a job to be done by its deadline (`retry_after`)
     |-- Unavailable           Redis or every worker is out of reach (`retry_after` in seconds)
     `-- JobFailed             the job itself ended without a map
         |-- NotExplainable    the method cannot explain this model or input; it names the layer or field
@@ -104,6 +105,10 @@ class QueueFull(Busy):
 
 class TenantFull(Busy):
     code = "tenant-full"
+
+
+class DeadlineUnmeetable(Busy):
+    code = "deadline-unmeetable"
 
 
 class Unavailable(Busy):

@@ -34,6 +34,25 @@ class Lane(StrEnum):
     BULK = "bulk"
 
 
+@dataclass(frozen=True)
+class Flow:
+    """A tenant's jobs of one lane, which wait in a line of their own."""
+
+    lane: Lane
+    tenant: str
+
+    @property
+    def name(self) -> str:
+        """How Redis knows it."""
+        return f"{self.lane} {self.tenant}"
+
+    @classmethod
+    def named(cls, name: str) -> Flow:
+        """The flow of a name."""
+        lane, _, tenant = name.partition(" ")
+        return cls(Lane(lane), tenant)
+
+
 FINISHED = frozenset({State.DONE, State.FAILED, State.CANCELLED})
 
 
@@ -98,6 +117,19 @@ class Job(Message):
     def images(self) -> tuple[ImageRef, ...]:
         """The image and, if there is one, the reference; they may be the same picture."""
         return (self.image,) if self.reference is None else (self.image, self.reference)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is agreed on beside what a job is: nothing of it changes the result.
+
+    `cost` is in forward passes. A job that cannot be done within `deadline_seconds` after it was accepted is
+    refused, or ends before it starts.
+    """
+
+    lane: Lane = Lane.INTERACTIVE
+    cost: float = 1.0
+    deadline_seconds: float | None = None
 
 
 @dataclass(frozen=True)

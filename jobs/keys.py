@@ -1,30 +1,37 @@
 """Every Redis key: its name, what it holds and how long it lives. No other file spells a key.
 
 All keys of one deployment share the hash tag `{namespace}`, so each script stays on one Redis Cluster slot.
+`<model>` is the key of a model, `<id>@<hex>`; `<flow>` is `<lane>:<tenant>`.
 
-| key                   | type   | holds                                                     | lifetime    |
-|-----------------------|--------|-----------------------------------------------------------|-------------|
-| `job:<id>`            | hash   | the job, its state, progress, queue entry, crashes, error | `RESULT`    |
-| `result:<id>`         | string | the `Result` as JSON                                      | `RESULT`    |
-| `maps:<id>`           | hash   | `<target>`, `<target>/<part>` -> little-endian float32     | `RESULT`    |
-| `draft:<id>`          | hash   | `draft` -> the `Draft` as JSON, `<target>` -> raw float32 | `DRAFT`     |
-| `image:<image>`       | string | raw pixels of an image or a reference                     | `RESULT`    |
-| `image-jobs:<image>`  | set    | ids of the jobs that use it as image or as reference      | `RESULT`    |
-| `queue:<model>@<hex>` | stream | one entry a job that is not finished                      | `QUEUE`     |
-| `pending:<tenant>`    | zset   | ids of unfinished jobs by submit time                     | `RESULT`    |
-| `pace:<model>@<hex>`  | hash   | running mean of the seconds that a job occupies the queue | `SEEN`      |
-| `dead`                | stream | dead letters with their reason                            | `DEAD`      |
-| `worker:<worker>`     | string | `WorkerCard` as JSON                                      | `HEARTBEAT` |
-| `workers`             | zset   | worker ids by last heartbeat                              | `SEEN`      |
-| `model:<model>@<hex>` | string | `ModelCard` as JSON                                       | `SEEN`      |
-| `models`              | zset   | `<model>@<hex>` by first announcement                     | `SEEN`      |
+| key                       | type   | holds                                                  | lifetime    |
+|---------------------------|--------|--------------------------------------------------------|-------------|
+| `job:<id>`                | hash   | the job, its state, progress, entry, crashes, error    | `RESULT`    |
+| `result:<id>`             | string | the `Result` as JSON                                   | `RESULT`    |
+| `maps:<id>`               | hash   | `<target>`, `<target>/<part>` -> little-endian float32 | `RESULT`    |
+| `draft:<id>`              | hash   | `draft` -> the `Draft` as JSON, `<target>` -> float32  | `DRAFT`     |
+| `image:<image>`           | string | raw pixels of an image or a reference                  | `RESULT`    |
+| `image-jobs:<image>`      | set    | ids of the jobs that use it as image or as reference   | `RESULT`    |
+| `queue:v1:<model>:<flow>` | stream | a flow's jobs that are not finished                    | `QUEUE`     |
+| `flows:v1:<model>`        | zset   | flows with queues, by their last job                   | `QUEUE`     |
+| `bell:v1:<model>:<lane>`  | list   | one element when a job came while nobody waited        | `QUEUE`     |
+| `unfinished:<model>`      | zset   | a model's unfinished jobs by submit time               | `RESULT`    |
+| `pending:<tenant>`        | zset   | a tenant's unfinished jobs by submit time              | `RESULT`    |
+| `events:<id>`             | stream | the job's newest changes, for who missed some          | `RESULT`    |
+| `load:<model>`            | hash   | predicted device seconds of unfinished jobs by flow    | `RESULT`    |
+| `tenant-load:<tenant>`    | hash   | `seconds` -> those of a tenant, of all models          | `RESULT`    |
+| `pace:<model>`            | hash   | what was measured of jobs; see scripts/pace.lua        | `SEEN`      |
+| `dead`                    | stream | dead letters with their reason                         | `DEAD`      |
+| `worker:<worker>`         | string | `WorkerCard` as JSON                                   | `HEARTBEAT` |
+| `workers`                 | zset   | worker ids by last heartbeat                           | `SEEN`      |
+| `model:<model>`           | string | `ModelCard` as JSON                                    | `SEEN`      |
+| `models`                  | zset   | model keys by first announcement                       | `SEEN`      |
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jobs.job import ModelRef
+from jobs.job import SCHEMA_VERSION, Flow, Lane
 
 GROUP = "workers"
 
@@ -66,17 +73,33 @@ class Keys:
     def image_jobs(self, image: str) -> str:
         return self._key("image-jobs", image)
 
-    def queue(self, model: ModelRef) -> str:
-        return self.queue_named(model.key)
+    def queue(self, model_key: str, flow: Flow) -> str:
+        """Jobs of another version of the message have queues of their own, for workers of that version."""
+        return self._key("queue", f"v{SCHEMA_VERSION}", model_key, flow.lane, flow.tenant)
 
-    def queue_named(self, model_key: str) -> str:
-        return self._key("queue", model_key)
+    def flows(self, model_key: str) -> str:
+        return self._key("flows", f"v{SCHEMA_VERSION}", model_key)
+
+    def bell(self, model_key: str, lane: Lane) -> str:
+        return self._key("bell", f"v{SCHEMA_VERSION}", model_key, lane)
+
+    def unfinished(self, model_key: str) -> str:
+        return self._key("unfinished", model_key)
 
     def pending(self, tenant: str) -> str:
         return self._key("pending", tenant)
 
-    def pace(self, model: ModelRef) -> str:
-        return self._key("pace", model.key)
+    def events(self, job_id: str) -> str:
+        return self._key("events", job_id)
+
+    def load(self, model_key: str) -> str:
+        return self._key("load", model_key)
+
+    def tenant_load(self, tenant: str) -> str:
+        return self._key("tenant-load", tenant)
+
+    def pace(self, model_key: str) -> str:
+        return self._key("pace", model_key)
 
     def worker(self, worker: str) -> str:
         return self._key("worker", worker)

@@ -15,11 +15,12 @@ from redis.exceptions import NoScriptError
 Argument = str | bytes | int | float
 # Any: Lua answers numbers, bytes and nested lists of them.
 Answer = Any
+SHARED = ("shared", "pace")
 
 
 @dataclass(frozen=True)
 class Script:
-    """The text of a script, what it shares with others before it, and the digest that Redis knows it by."""
+    """The text of a script, what scripts share before it, and the digest that Redis knows it by."""
 
     name: str
     text: bytes
@@ -43,7 +44,7 @@ class Call:
 def load(name: str) -> Script:
     """The script `scripts/<name>.lua` of this package."""
     folder = files("jobs") / "scripts"
-    text = (folder / "shared.lua").read_bytes() + b"\n" + (folder / f"{name}.lua").read_bytes()
+    text = b"\n".join((folder / f"{part}.lua").read_bytes() for part in (*SHARED, name))
     return Script(name, text, hashlib.sha1(text, usedforsecurity=False).hexdigest())
 
 

@@ -8,13 +8,16 @@ from typing import cast
 
 from redis.asyncio import Redis
 
+from jobs import moves
 from jobs.claims import Claim, Claims
 from jobs.connection import reachable
 from jobs.job import ModelRef
 from jobs.keys import Keys
+from jobs.lua import run_all
+from jobs.moves import Limits
 from jobs.submission import Submission, Submissions
 
-__all__ = ["Claim", "DeadLetter", "JobQueue", "Submission"]
+__all__ = ["Claim", "DeadLetter", "JobQueue", "Limits", "Submission"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class DeadLetter:
 
 
 class JobQueue(Submissions, Claims):
-    """Jobs on Redis Streams: one stream a model, one consumer group, one entry an unfinished job.
+    """Jobs on Redis Streams: one stream a model and flow, one consumer group, one entry an unfinished job.
 
     Every method raises `jobs.errors.Unavailable` while Redis is out of reach.
     """
@@ -45,14 +48,18 @@ class JobQueue(Submissions, Claims):
             names = [model.key for model in models] if models is not None else await self._announced()
             async with self.redis.pipeline(transaction=False) as pipeline:
                 for name in names:
-                    pipeline.xlen(self.keys.queue_named(name))
+                    pipeline.zcard(self.keys.unfinished(name))
                 return dict(zip(names, await pipeline.execute(), strict=True))
 
-    async def pace(self, model: ModelRef) -> float | None:
-        """Mean seconds that a job of a model occupies the queue; None before the first one is done."""
+    async def drain_seconds(self, models: Iterable[ModelRef] | None = None) -> dict[str, float]:
+        """Predicted seconds until all that is queued now is done, by model key as in `depth`."""
         with reachable():
-            mean = cast(bytes | None, await self.redis.hget(self.keys.pace(model), "mean"))
-        return None if mean is None else float(mean)
+            names = [model.key for model in models] if models is not None else await self._announced()
+            calls = [moves.outlook(self.keys, name) for name in names]
+            return {
+                name: float(seconds)
+                for name, seconds in zip(names, await run_all(self.redis, calls), strict=True)
+            }
 
     async def dead_letters(self, count: int = 100) -> list[DeadLetter]:
         """The newest dead letters, newest first."""

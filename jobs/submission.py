@@ -9,10 +9,13 @@ from redis.asyncio import Redis
 
 from jobs import moves
 from jobs.connection import reachable
-from jobs.errors import Gone, QueueFull, TenantFull
-from jobs.job import Job, State
+from jobs.errors import DeadlineUnmeetable, Gone, QueueFull, TenantFull
+from jobs.job import Flow, Job, State, Terms
 from jobs.keys import Keys
 from jobs.lua import run
+from jobs.moves import Limits
+
+STANDARD, ROOMY = Terms(), Limits()
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,13 @@ class Submission:
 
     state: State
     created: bool
+
+
+@dataclass(frozen=True)
+class _Place:
+    model_key: str
+    flow: Flow
+    images: list[str]
 
 
 class Submissions:
@@ -36,27 +46,30 @@ class Submissions:
         pixels: bytes | None,
         *,
         reference: bytes | None = None,
-        capacity: int,
-        tenant_capacity: int,
+        terms: Terms = STANDARD,
+        limits: Limits = ROOMY,
     ) -> Submission:
         """Accept a job, or find the equal one that is queued, running or done.
 
         `pixels`, and those of the job's `reference`, may be None when they are known to be stored.
-        `capacity` bounds the unfinished jobs of the job's model, `tenant_capacity` those of its tenant; a
-        job that is known is never refused.
+        A job that is known is never refused.
 
-        Raises `TenantFull`, `QueueFull`, `Gone` (an image is not stored, send it) and `Unavailable`.
+        Raises `TenantFull`, `QueueFull`, `DeadlineUnmeetable`, `Gone` (an image is not stored, send it) and
+        `Unavailable`.
         """
         given = zip(job.images, (pixels, reference), strict=False)
         sent = {image.key: content for image, content in given if content is not None}
-        call = moves.submit(self.keys, job, sent, capacity=capacity, tenant_capacity=tenant_capacity)
+        call = moves.submit(self.keys, job, sent, terms, limits)
         with reachable():
             verdict, state, seconds = await run(self.redis, call)
         match verdict:
             case b"tenant-full":
-                raise TenantFull("You have as many unfinished jobs as you may.", retry_after=int(seconds))
+                raise TenantFull("You have as much unfinished work as you may.", retry_after=int(seconds))
             case b"queue-full":
                 raise QueueFull("The queue of this model is full.", retry_after=int(seconds))
+            case b"too-late":
+                message = f"By its deadline the job could not be done: it would wait about {int(seconds)} s."
+                raise DeadlineUnmeetable(message, retry_after=int(seconds))
             case b"no-image":
                 raise Gone("The image is no longer stored; send it again.")
         return Submission(State(state.decode()), created=verdict == b"created")
@@ -67,7 +80,7 @@ class Submissions:
             known = await self._place(tenant, job_id)
             if known is None:
                 return False
-            return bool(await run(self.redis, moves.cancel(self.keys, tenant, job_id, known[0])))
+            return bool(await run(self.redis, moves.cancel(self.keys, job_id, known.model_key, known.flow)))
 
     async def erase(self, tenant: str, job_id: str) -> bool:
         """Remove a job in any state with its result, and those of its images that no other job uses."""
@@ -75,9 +88,8 @@ class Submissions:
             known = await self._place(tenant, job_id)
             if known is None:
                 return False
-            model_key, images = known
-            image_jobs = {image: await self._mates(image, job_id) for image in images}
-            call = moves.erase(self.keys, tenant, job_id, model_key, image_jobs=image_jobs)
+            image_jobs = {image: await self._mates(image, job_id) for image in known.images}
+            call = moves.erase(self.keys, job_id, known.model_key, known.flow, image_jobs=image_jobs)
             return bool(await run(self.redis, call))
 
     async def _mates(self, image: str, job_id: str) -> list[str]:
@@ -85,10 +97,12 @@ class Submissions:
         members = cast(set[bytes], await self.redis.smembers(self.keys.image_jobs(image)))
         return sorted(member.decode() for member in members if member.decode() != job_id)
 
-    async def _place(self, tenant: str, job_id: str) -> tuple[str, list[str]] | None:
-        """The model key and the images of a tenant's job."""
-        fields = await self.redis.hmget(self.keys.job(job_id), ["tenant", "model", "image", "reference"])
-        owner, model_key, *images = cast(list[bytes | None], fields)
-        if owner != tenant.encode() or model_key is None or images[0] is None:
+    async def _place(self, tenant: str, job_id: str) -> _Place | None:
+        """Where a tenant's job is."""
+        names = ["tenant", "model", "flow", "image", "reference"]
+        fields = await self.redis.hmget(self.keys.job(job_id), names)
+        owner, model_key, flow, *images = cast(list[bytes | None], fields)
+        if owner != tenant.encode() or model_key is None or flow is None:
             return None
-        return model_key.decode(), [image.decode() for image in images if image is not None]
+        kept = [image.decode() for image in images if image is not None]
+        return _Place(model_key.decode(), Flow.named(flow.decode()), kept)

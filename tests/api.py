@@ -157,7 +157,6 @@ class ScriptedWorker:
     async def run(self) -> None:
         """Work until told to stop; a cancellation alone may get lost in a client's `wait_for`."""
         models = [model.ref for model in self.card.models]
-        await self.queue.ensure_groups(models)
         announced = 0.0
         while not self.stopping:
             if monotonic() - announced > HEARTBEAT_SECONDS:

@@ -6,11 +6,12 @@ import hashlib
 import struct
 from uuid import uuid4
 
-from jobs.job import ImageRef, Job, MethodRef, ModelRef
+from jobs.job import Flow, ImageRef, Job, Lane, MethodRef, ModelRef
 from jobs.result import Box, MapInfo, Prediction, Provenance, Result, TargetResult
 
 PIXELS = bytes(range(64))
 REFERENCE_PIXELS = bytes(range(64, 128))
+FLOW = Flow(Lane.INTERACTIVE, "clinic")  # of jobs on the usual terms
 MAP = struct.pack("<4f", 0.0, 0.25, -0.5, 1.0)
 
 

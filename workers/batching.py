@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from jobs.catalogue import Catalogue, Need
-from jobs.job import ModelRef
 from jobs.queue import Claim
 
 Needs = Mapping[str, frozenset[Need]]
@@ -82,16 +80,6 @@ def needs_of(catalogue: Catalogue) -> Needs:
 def _as_one_pass(needs: frozenset[Need]) -> frozenset[Need]:
     """The needs of a pass that serves these: one that records gradients at layers has their outputs, too."""
     return needs | {Need.LAYER_GRADIENTS} if needs == {Need.ACTIVATIONS} else needs
-
-
-def crowded_models(claims: Iterable[Claim], share: int) -> tuple[ModelRef, ...]:
-    """The models of which a claim brought their whole share: there may be more of them.
-
-    A claim asks for as many of each model, so where one model has all the jobs it leaves most room empty;
-    the next claim should ask for the crowded ones alone.
-    """
-    given = Counter(claim.job.model for claim in claims)
-    return tuple(model for model, number in given.items() if number >= share)
 
 
 def _age(entry: str) -> tuple[int, int]:

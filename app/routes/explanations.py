@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
-from functools import partial
 
 from fastapi import APIRouter, Request, Response
 
@@ -27,9 +26,10 @@ from app.schemas import (
     Explanations,
 )
 from app.services import Services, Tenant, Use
-from app.submissions import BATCH_FIELDS, FIELDS
+from app.submissions import BATCH_FIELDS, FIELDS, Order
 from jobs.errors import (
     DeadlineExceeded,
+    DeadlineUnmeetable,
     Gone,
     NotFound,
     OutOfMemory,
@@ -37,14 +37,14 @@ from jobs.errors import (
     TooLarge,
     UnknownFormat,
 )
-from jobs.job import FINISHED, Job, Opened, State
-from jobs.queue import Submission
+from jobs.job import FINISHED, Job, State
+from jobs.queue import Limits, Submission
 from jobs.store import JobRecord
 
 router = APIRouter(prefix=PREFIX, tags=["explanations"])
 ACCEPTED = {**WAITED, "Location": header("Where the explanation is.", required=True)}
 LARGE_BYTES = 1_000_000
-REFUSALS = (TooLarge, UnknownFormat, TenantFull)
+REFUSALS = (TooLarge, UnknownFormat, TenantFull, DeadlineUnmeetable)
 
 
 @router.post(
@@ -67,8 +67,8 @@ async def submit(request: Request, services: Use, tenant: Tenant) -> Response:
     """
     preference = _preference(request, services)
     submission = await read_submission(request, services.body_limits, FIELDS)
-    opened = await services.desk.job(tenant, submission)
-    job, record = opened.job, await _submitted(services, opened, preference.wait_seconds)
+    order = await services.desk.order(tenant, submission)
+    job, record = order.job, await _submitted(services, order, preference.wait_seconds)
     if record.failure is not None and record.state is State.FAILED:
         raise ExplanationFailed(job.id, record.failure.error())
     content = await _content(services, record)
@@ -97,8 +97,8 @@ async def submit_batch(request: Request, services: Use, tenant: Tenant) -> Respo
     """
     preference = _preference(request, services)
     submission = await read_submission(request, services.body_limits, BATCH_FIELDS)
-    opened = await services.desk.jobs(tenant, submission)
-    records = await _all_submitted(services, opened, preference.wait_seconds)
+    orders = await services.desk.orders(tenant, submission)
+    records = await _all_submitted(services, orders, preference.wait_seconds)
     documents = await asyncio.gather(*(_content(services, record) for record in records))
     done = all(record.state in FINISHED for record in records)
     return Response(
@@ -159,18 +159,18 @@ def _preference(request: Request, services: Services) -> Preference:
     )
 
 
-async def _submitted(services: Services, opened: Opened, wait_seconds: float) -> JobRecord:
+async def _submitted(services: Services, order: Order, wait_seconds: float) -> JobRecord:
     """The record of a job that was put into the queue, after waiting for it."""
-    job = opened.job
+    job = order.job
     async with services.lookout.watch(job.id) as watch:
-        submission = await _accepted(services, opened)
+        submission = await _accepted(services, order)
         record = await services.lookout.finished(
             job.tenant, job.id, watch, wait_seconds, fresh=submission.created
         )
     return record or _cancelled(job)
 
 
-async def _all_submitted(services: Services, batch: Sequence[Opened], wait_seconds: float) -> list[JobRecord]:
+async def _all_submitted(services: Services, batch: Sequence[Order], wait_seconds: float) -> list[JobRecord]:
     """Each different job is submitted once, one after the other, and then all are waited for together."""
     async with AsyncExitStack() as stack:
         unique = {one.job.id: one.job for one in batch}
@@ -187,19 +187,26 @@ async def _all_submitted(services: Services, batch: Sequence[Opened], wait_secon
     return [records[one.job.id] for one in batch]
 
 
-async def _accepted(services: Services, opened: Opened) -> Submission:
+async def _accepted(services: Services, order: Order) -> Submission:
     """Put a job into the queue, or find it; large pixels travel only when they are not stored yet."""
-    submit = partial(
-        services.queue.submit,
-        opened.job,
-        capacity=services.settings.queue_capacity,
-        tenant_capacity=services.settings.tenant_capacity,
+    settings, opened = services.settings, order.opened
+    limits = Limits(
+        jobs=settings.queue_capacity,
+        tenant_jobs=settings.tenant_capacity,
+        wait_seconds=settings.queue_seconds,
+        tenant_seconds=settings.tenant_seconds,
     )
+
+    async def submit(pixels: bytes | None, reference: bytes | None) -> Submission:
+        return await services.queue.submit(
+            order.job, pixels, reference=reference, terms=order.terms, limits=limits
+        )
+
     pixels, reference = _unless_large(opened.pixels), _unless_large(opened.reference)
     if pixels is not opened.pixels or reference is not opened.reference:
         with suppress(Gone):
-            return await submit(pixels, reference=reference)
-    return await submit(opened.pixels, reference=opened.reference)
+            return await submit(pixels, reference)
+    return await submit(opened.pixels, opened.reference)
 
 
 def _unless_large(pixels: bytes | None) -> bytes | None:

@@ -50,6 +50,7 @@ async def readyz(services: Use) -> Response:
 async def metrics(services: Use) -> Response:
     content = services.telemetry.exposition(
         depths=await services.queue.depth(),
+        drain_seconds=await services.queue.drain_seconds(),
         workers=len(await services.registry.workers()),
         dead_letters=await services.queue.dead_letter_count(),
     )

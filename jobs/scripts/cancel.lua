@@ -1,5 +1,5 @@
 -- Ends a tenant's unfinished job. Answers 1, or 0 when there is none.
-local job, queue, pending, draft = unpack(KEYS)
+local job, queue, pending, unfinished, load, tenant_load, events, draft = unpack(KEYS)
 local id, channel, group, tenant, result_seconds = unpack(ARGV)
 
 local known = redis.call('HMGET', job, 'tenant', 'state', 'entry', 'progress')
@@ -7,9 +7,9 @@ if known[1] ~= tenant or (known[2] ~= 'queued' and known[2] ~= 'running') then
   return 0
 end
 drop_entry(queue, group, known[3])
-redis.call('ZREM', pending, id)
+unburden(id, job, queue, pending, unfinished, load, tenant_load)
 redis.call('DEL', draft)
 redis.call('HSET', job, 'state', 'cancelled', 'finished_at', now())
-expire(result_seconds, {job})
-tell(channel, id, 'cancelled', known[4])
+expire(result_seconds, {job, events})
+tell(channel, events, id, 'cancelled', known[4])
 return 1

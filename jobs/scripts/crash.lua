@@ -1,5 +1,5 @@
 -- Counts that a job took its worker down. Answers the count, or 0 when the claim is lost.
-local job, queue = unpack(KEYS)
+local job, queue, events = unpack(KEYS)
 local id, channel, group, entry, consumer, deliveries, token = unpack(ARGV)
 
 if not holds(queue, group, entry, consumer, deliveries) or redis.call('EXISTS', job) == 0 then
@@ -10,5 +10,5 @@ if redis.call('HGET', job, 'crash_token') == token then
 end
 redis.call('HSET', job, 'state', 'queued', 'progress', '0', 'crash_token', token)
 redis.call('HDEL', job, 'started_at')
-tell(channel, id, 'queued', 0)
+tell(channel, events, id, 'queued', 0)
 return redis.call('HINCRBY', job, 'crashes', 1)

@@ -1,6 +1,6 @@
 -- Keeps what a running job has found so far, and tells of it. Answers 1, or 0 when the claim is lost.
-local job, queue, draft = unpack(KEYS)
-local _, channel, group, entry, consumer, deliveries, progress, change, draft_seconds = unpack(ARGV, 1, 9)
+local job, queue, events, draft = unpack(KEYS)
+local id, channel, group, entry, consumer, deliveries, progress, change, draft_seconds = unpack(ARGV, 1, 9)
 local FIRST_FIELD = 10
 
 if not holds(queue, group, entry, consumer, deliveries) then
@@ -12,6 +12,6 @@ if redis.call('HGET', job, 'state') == 'running' then
   redis.call('DEL', draft)
   redis.call('HSET', draft, unpack(ARGV, FIRST_FIELD))
   expire(draft_seconds, {draft})
-  redis.call('PUBLISH', channel, change)
+  log_and_publish(channel, events, change_of(id, 'running', progress), change)
 end
 return 1

@@ -1,7 +1,7 @@
 -- Removes all that is kept of a tenant's job, and those of its images that no other job uses. Answers 1, or 0.
-local job, result, maps, queue, pending, dead, draft = unpack(KEYS, 1, 7)
+local job, result, maps, queue, pending, unfinished, load, tenant_load, events, dead, draft = unpack(KEYS, 1, 11)
 local id, channel, group, tenant = unpack(ARGV, 1, 4)
-local FIRST_IMAGE, FIRST_WORD = 8, 5
+local FIRST_IMAGE, FIRST_WORD = 12, 5
 
 -- Of each image the keys are its own two and those of its other jobs; the words are their number and ids.
 local function leave(key, word, n_mates)
@@ -22,11 +22,11 @@ if known[1] ~= tenant then
   return 0
 end
 drop_entry(queue, group, known[2])
-redis.call('ZREM', pending, id)
+unburden(id, job, queue, pending, unfinished, load, tenant_load)
 if known[3] then
   redis.call('XDEL', dead, known[3])
 end
-redis.call('DEL', job, result, maps, draft)
+redis.call('DEL', job, result, maps, events, draft)
 local key, word = FIRST_IMAGE, FIRST_WORD
 while key <= #KEYS do
   local n_mates = tonumber(ARGV[word])
@@ -34,6 +34,6 @@ while key <= #KEYS do
   key, word = key + 2 + n_mates, word + 1 + n_mates
 end
 if known[4] == 'queued' or known[4] == 'running' then
-  tell(channel, id, 'cancelled', known[5])
+  tell(channel, events, id, 'cancelled', known[5])
 end
 return 1

@@ -1,5 +1,5 @@
 -- Ends a job with a failure, and keeps a dead letter when asked. Answers 1, or 0 when the claim is lost.
-local job, queue, pending, dead, draft = unpack(KEYS)
+local job, queue, pending, unfinished, load, tenant_load, events, dead, draft = unpack(KEYS)
 local id, channel, group, entry, consumer, deliveries = unpack(ARGV, 1, 6)
 local failure, result_seconds, has_letter, dead_seconds, dead_count = unpack(ARGV, 7, 11)
 local FIRST_FIELD = 12
@@ -8,7 +8,7 @@ if not holds(queue, group, entry, consumer, deliveries) then
   return 0
 end
 drop_entry(queue, group, entry)
-redis.call('ZREM', pending, id)
+unburden(id, job, queue, pending, unfinished, load, tenant_load)
 redis.call('DEL', draft)
 local known = redis.call('HMGET', job, 'state', 'progress', 'letter')
 local letter = known[3]
@@ -26,6 +26,6 @@ redis.call('HSET', job, 'state', 'failed', 'failure', failure, 'finished_at', no
 if letter then
   redis.call('HSET', job, 'letter', letter)
 end
-expire(result_seconds, {job})
-tell(channel, id, 'failed', known[2] or 0)
+expire(result_seconds, {job, events})
+tell(channel, events, id, 'failed', known[2] or 0)
 return 1

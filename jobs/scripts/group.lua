@@ -1,6 +1,14 @@
--- Makes the group of a queue, so that every entry is read from the first on, and forgets idle consumers.
-local queue = KEYS[1]
-local group, queue_seconds, forget_ms = unpack(ARGV)
+-- Makes the group of a queue, so that every entry is read from the first on, and forgets idle consumers. A flow
+-- that had no work for long is forgotten itself; its next job makes it anew.
+local queue, flows = unpack(KEYS)
+local group, flow, queue_seconds, forget_seconds = unpack(ARGV)
+
+local last = tonumber(redis.call('ZSCORE', flows, flow) or 0)
+if last < tonumber(now()) - tonumber(forget_seconds) and redis.call('XLEN', queue) == 0 then
+  redis.call('DEL', queue)
+  redis.call('ZREM', flows, flow)
+  return 0
+end
 
 local made = redis.pcall('XGROUP', 'CREATE', queue, group, '0', 'MKSTREAM')
 if made.err and not string.find(made.err, 'BUSYGROUP', 1, true) then
@@ -14,7 +22,7 @@ for _, fields in ipairs(redis.call('XINFO', 'CONSUMERS', queue, group)) do
   for index = 1, #fields, 2 do
     consumer[fields[index]] = fields[index + 1]
   end
-  if consumer.pending == 0 and consumer.idle > tonumber(forget_ms) then
+  if consumer.pending == 0 and consumer.idle > 1000 * tonumber(forget_seconds) then
     redis.call('XGROUP', 'DELCONSUMER', queue, group, consumer.name)
   end
 end

@@ -1,5 +1,5 @@
 -- Counts that a job was running when its worker let go of it. Answers the count, or -1 when the claim is lost.
-local job, queue = unpack(KEYS)
+local job, queue, events = unpack(KEYS)
 local id, channel, group, entry, consumer, deliveries = unpack(ARGV)
 
 if not holds(queue, group, entry, consumer, deliveries) or redis.call('EXISTS', job) == 0 then
@@ -7,5 +7,5 @@ if not holds(queue, group, entry, consumer, deliveries) or redis.call('EXISTS', 
 end
 redis.call('HSET', job, 'state', 'queued', 'progress', '0')
 redis.call('HDEL', job, 'started_at')
-tell(channel, id, 'queued', 0)
+tell(channel, events, id, 'queued', 0)
 return redis.call('HINCRBY', job, 'interruptions', 1)

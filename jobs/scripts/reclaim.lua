@@ -1,4 +1,4 @@
--- Takes over entries whose lease has lapsed. Answers {entry, job id, deliveries} for each.
+-- Takes over entries of one flow whose lease has lapsed. Answers {entry, job id, deliveries} for each.
 local queue = KEYS[1]
 local group, consumer, lease_ms, count, queue_seconds = unpack(ARGV)
 

@@ -1,5 +1,5 @@
 -- Notes how far a running job is. Answers 1, or 0 when the claim is lost.
-local job, queue = unpack(KEYS)
+local job, queue, events = unpack(KEYS)
 local id, channel, group, entry, consumer, deliveries, progress = unpack(ARGV)
 
 if not holds(queue, group, entry, consumer, deliveries) then
@@ -7,6 +7,6 @@ if not holds(queue, group, entry, consumer, deliveries) then
 end
 if redis.call('HGET', job, 'state') == 'running' then
   redis.call('HSET', job, 'progress', progress)
-  tell(channel, id, 'running', progress)
+  tell(channel, events, id, 'running', progress)
 end
 return 1

@@ -17,12 +17,58 @@ local function drop_entry(queue, group, entry)
   redis.call('XDEL', queue, entry)
 end
 
-local function tell(channel, id, state, progress)
-  redis.call('PUBLISH', channel, cjson.encode({id = id, state = state, progress = tonumber(progress)}))
-end
-
 local function expire(seconds, keys)
   for _, key in ipairs(keys) do
     redis.call('EXPIRE', key, seconds)
+  end
+end
+
+-- Notes a change in the log of its job, which submit.lua has made, and tells those who watch:
+-- `<id of the event> <change>`, where a change that is in no log has the id `-`.
+local function log_and_publish(channel, events, change, published)
+  local event = redis.call('XADD', events, 'NOMKSTREAM', 'MAXLEN', '~', 100, '*', 'change', change)
+  redis.call('PUBLISH', channel, (event or '-') .. ' ' .. (published or change))
+end
+
+local function change_of(id, state, progress)
+  return cjson.encode({id = id, state = state, progress = tonumber(progress)})
+end
+
+local function tell(channel, events, id, state, progress)
+  log_and_publish(channel, events, change_of(id, state, progress))
+end
+
+-- Wakes one worker that waits for jobs of a lane, or the next one that is about to wait.
+local function ring(bell, seconds)
+  redis.call('LPUSH', bell, '1')
+  redis.call('LTRIM', bell, 0, 0)
+  expire(seconds, {bell})
+end
+
+local function add_to(hash, field, seconds)
+  local left = tonumber(redis.call('HINCRBYFLOAT', hash, field, string.format('%.9f', seconds)))
+  if left < 1e-6 then
+    redis.call('HDEL', hash, field)
+  end
+end
+
+-- Takes off what an unfinished job weighed, once. Sums that drifted begin anew when nothing is left to weigh.
+local function unburden(id, job, queue, pending, unfinished, load, tenant_load)
+  local known = redis.call('HMGET', job, 'price', 'flow')
+  redis.call('ZREM', pending, id)
+  redis.call('ZREM', unfinished, id)
+  if known[1] then
+    redis.call('HDEL', job, 'price')
+    add_to(load, known[2], -tonumber(known[1]))
+    add_to(tenant_load, 'seconds', -tonumber(known[1]))
+  end
+  if known[2] and redis.call('XLEN', queue) == 0 then
+    redis.call('HDEL', load, known[2])
+  end
+  if redis.call('ZCARD', unfinished) == 0 then
+    redis.call('DEL', load)
+  end
+  if redis.call('ZCARD', pending) == 0 then
+    redis.call('DEL', tenant_load)
   end
 end

@@ -1,20 +1,30 @@
--- Marks claimed jobs as running. Answers 1 for each, or 0 when there is nothing left to run.
-local channel, group, result_seconds = unpack(ARGV, 1, 3)
-local FIRST_WORD, WORDS_EACH, FIRST_IMAGE = 4, 5, 3
+-- Marks claimed jobs as running. Answers 1 for each, or 0 when there is nothing left to run or too little time.
+local channel, group, result_seconds, too_late = unpack(ARGV, 1, 4)
+local FIRST_WORD, WORDS_EACH, FIRST_IMAGE = 5, 5, 8
 
--- The keys of one job are its own, that of its queue, and those of its images.
+-- The keys of one job end with those of its images.
 local function start(keys, id, entry, consumer, deliveries)
-  local job, queue = unpack(keys, 1, 2)
+  local job, queue, pending, unfinished, load, tenant_load, events = unpack(keys, 1, FIRST_IMAGE - 1)
   if not holds(queue, group, entry, consumer, deliveries) then
     return 0
   end
-  if redis.call('EXISTS', job) == 0 then
+  local known = redis.call('HMGET', job, 'state', 'start_by')
+  local time = now()
+  local is_late = known[2] and tonumber(time) > tonumber(known[2])
+  if not known[1] or is_late then
     drop_entry(queue, group, entry)
+    unburden(id, job, queue, pending, unfinished, load, tenant_load)
+    if is_late then
+      redis.call('HSET', job, 'state', 'failed', 'failure', too_late, 'finished_at', time)
+      expire(result_seconds, {job, events})
+      tell(channel, events, id, 'failed', 0)
+    end
     return 0
   end
-  redis.call('HSET', job, 'state', 'running', 'progress', '0', 'started_at', now())
-  expire(result_seconds, {job, unpack(keys, FIRST_IMAGE)})
-  tell(channel, id, 'running', 0)
+  redis.call('HSET', job, 'state', 'running', 'progress', '0', 'started_at', time)
+  redis.call('HDEL', job, 'start_by')
+  expire(result_seconds, {job, events, unpack(keys, FIRST_IMAGE)})
+  tell(channel, events, id, 'running', 0)
   return 1
 end
 

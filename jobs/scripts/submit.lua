@@ -1,22 +1,25 @@
 -- Accepts a job once. Answers {verdict, state, seconds to wait}.
-local job, result, maps, queue, pending, pace = unpack(KEYS, 1, 6)
+local job, result, maps, queue, pending, unfinished, load, tenant_load, events = unpack(KEYS, 1, 9)
+local pace, queue_of_other_lane, flows, bell = unpack(KEYS, 10, 13)
 local id, tenant, message, model, image_name, reference_name = unpack(ARGV, 1, 6)
-local capacity, tenant_capacity, result_seconds, queue_seconds, channel = unpack(ARGV, 7, 11)
-local FIRST_IMAGE, FIRST_PIXELS = 7, 12  -- of each image two keys; whether its pixels are here, and the pixels
+local method, flow, lane, cost, deadline_seconds = unpack(ARGV, 7, 11)
+local most_jobs, most_tenant_jobs, most_wait_seconds, most_tenant_seconds = unpack(ARGV, 12, 15)
+local result_seconds, queue_seconds, channel, group = unpack(ARGV, 16, 19)
+local FIRST_IMAGE, FIRST_PIXELS = 14, 20  -- of each image two keys; whether its pixels are here, and the pixels
 
-local UNKNOWN_PACE = 0.1
+local MOST_RETRY_SECONDS = 600
 
-local function lives(state, entry)
+local function lives(state, entry, known_lane)
   if state == 'done' then
     return redis.call('EXISTS', result) == 1
   end
   -- A job that is not finished but has no entry would wait for ever: it is accepted anew.
-  return (state == 'queued' or state == 'running') and #redis.call('XRANGE', queue, entry, entry) == 1
+  local its_queue = known_lane == lane and queue or queue_of_other_lane
+  return (state == 'queued' or state == 'running') and #redis.call('XRANGE', its_queue, entry, entry) == 1
 end
 
-local function wait_seconds()
-  local mean = tonumber(redis.call('HGET', pace, 'mean') or UNKNOWN_PACE)
-  return math.ceil(math.min(600, math.max(1, mean * redis.call('XLEN', queue))))
+local function refused(verdict, seconds)
+  return {verdict, '', math.ceil(math.min(MOST_RETRY_SECONDS, math.max(1, seconds)))}
 end
 
 local function has_pixels(index)
@@ -43,40 +46,76 @@ local function keep_images()
   end
 end
 
-local known = redis.call('HMGET', job, 'state', 'entry', 'letter')
-if lives(known[1], known[2]) then
+-- Of equal requests the most patient one counts.
+local function keep_most_patient(start_by, known_start_by)
+  if known_start_by and not start_by then
+    redis.call('HDEL', job, 'start_by')
+  elseif known_start_by and tonumber(start_by) > tonumber(known_start_by) then
+    redis.call('HSET', job, 'start_by', start_by)
+  end
+end
+
+local time = now()
+local price, is_measured = price_of(pace, method, tonumber(cost))
+local start_by = deadline_seconds ~= ''
+  and string.format('%.6f', tonumber(time) + tonumber(deadline_seconds) - (is_measured and price or 0))
+
+local known = redis.call('HMGET', job, 'state', 'entry', 'lane', 'letter', 'start_by')
+if lives(known[1], known[2], known[3]) then
   keep_images()
-  expire(result_seconds, {job, result, maps})
+  keep_most_patient(start_by, known[5])
+  expire(result_seconds, {job, result, maps, events})
   return {'known', known[1], 0}
 end
 if not has_all_images() then
   return {'no-image', '', 0}
 end
 
-local time = now()
 local oldest = tonumber(time) - tonumber(result_seconds)
-if redis.call('ZCOUNT', pending, oldest, '+inf') >= tonumber(tenant_capacity) then
-  return {'tenant-full', '', wait_seconds()}
+local drained, done = outlook(pace, load, flow, price)
+local tenant_seconds = tonumber(redis.call('HGET', tenant_load, 'seconds') or 0)
+if redis.call('ZCOUNT', pending, oldest, '+inf') >= tonumber(most_tenant_jobs)
+  or (tenant_seconds > 0 and tenant_seconds + price > tonumber(most_tenant_seconds)) then
+  return refused('tenant-full', done - price)
 end
-if redis.call('XLEN', queue) >= tonumber(capacity) then
-  return {'queue-full', '', wait_seconds()}
+if redis.call('ZCOUNT', unfinished, oldest, '+inf') >= tonumber(most_jobs) or done - price > tonumber(most_wait_seconds) then
+  return refused('queue-full', drained)
+end
+if start_by and done - (is_measured and 0 or price) > tonumber(deadline_seconds) then
+  return refused('too-late', done - price)
 end
 
 -- This write is the first, since a full Redis refuses it; after the first, a script is never refused.
+local is_new = redis.call('EXISTS', queue) == 0
 local entry = redis.call('XADD', queue, '*', 'id', id)
-redis.call('DEL', job, result, maps)
+if is_new then
+  redis.call('XGROUP', 'CREATE', queue, group, '0')
+end
+unburden(id, job, queue, pending, unfinished, load, tenant_load)
+redis.call('DEL', job, result, maps, events)
 redis.call('HSET', job, 'job', message, 'tenant', tenant, 'model', model, 'image', image_name, 'entry', entry,
-  'state', 'queued', 'progress', '0', 'submitted_at', time, 'crashes', '0', 'interruptions', '0')
-if known[3] then
-  redis.call('HSET', job, 'letter', known[3])
+  'state', 'queued', 'progress', '0', 'submitted_at', time, 'crashes', '0', 'interruptions', '0',
+  'lane', lane, 'flow', flow, 'cost', cost, 'price', string.format('%.9f', price))
+for field, value in pairs({letter = known[4], start_by = start_by}) do
+  if value then
+    redis.call('HSET', job, field, value)
+  end
 end
 if reference_name ~= '' then
   redis.call('HSET', job, 'reference', reference_name)
 end
 keep_images()
-redis.call('ZADD', pending, time, id)
-redis.call('ZREMRANGEBYSCORE', pending, '-inf', '(' .. oldest)
-expire(result_seconds, {job, pending})
-expire(queue_seconds, {queue})
-tell(channel, id, 'queued', 0)
+add_to(load, flow, price)
+add_to(tenant_load, 'seconds', price)
+for _, ids in ipairs({pending, unfinished}) do
+  redis.call('ZADD', ids, time, id)
+  redis.call('ZREMRANGEBYSCORE', ids, '-inf', '(' .. oldest)
+end
+local change = change_of(id, 'queued', 0)
+local event = redis.call('XADD', events, '*', 'change', change)
+redis.call('ZADD', flows, time, flow)
+ring(bell, queue_seconds)
+expire(result_seconds, {job, pending, unfinished, load, tenant_load, events})
+expire(queue_seconds, {queue, flows})
+redis.call('PUBLISH', channel, event .. ' ' .. change)
 return {'created', 'queued', 0}

@@ -17,7 +17,7 @@ from typing import cast
 import psutil
 from redis.asyncio import Redis
 
-from jobs.job import ImageRef, Job, MethodRef, State
+from jobs.job import Flow, ImageRef, Job, Lane, MethodRef, State
 from jobs.keys import GROUP, Keys
 from jobs.lifeline import start_child
 from jobs.queue import JobQueue
@@ -104,7 +104,7 @@ class Crew:
             method=MethodRef(name=method, version=1, params=params),
             image=image,
         )
-        await self.queue.submit(job, pixels, capacity=1000, tenant_capacity=1000)
+        await self.queue.submit(job, pixels)
         return job
 
     async def record(self, job: Job) -> JobRecord:
@@ -123,7 +123,8 @@ class Crew:
     async def holder(self) -> subprocess.Popen[bytes]:
         """The worker that holds the only job there is."""
         names = {card.id.encode(): card.pid for card in await self.registry.workers()}
-        [entry] = await self.redis.xpending_range(self.keys.queue(self.model), GROUP, "-", "+", 10)
+        queue = self.keys.queue(self.model.key, Flow(Lane.INTERACTIVE, TENANT))
+        [entry] = await self.redis.xpending_range(queue, GROUP, "-", "+", 10)
         pid = names[cast(bytes, entry["consumer"])]
         return next(worker for worker in self.processes if worker.pid == pid)
 

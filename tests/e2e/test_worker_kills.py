@@ -45,7 +45,7 @@ async def done_by_job(channel: PubSub) -> Counter[str]:
     """How often each job was said to be done, up to now."""
     counts: Counter[str] = Counter()
     while message := await channel.get_message(timeout=0.2):
-        change = json.loads(message["data"])
+        change = json.loads(message["data"].partition(b" ")[2])
         counts[change["id"]] += change["state"] == State.DONE
     return counts
 

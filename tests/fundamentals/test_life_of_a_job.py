@@ -16,8 +16,8 @@ async def test_a_job_is_submitted_claimed_started_and_committed(redis: Redis, ke
     job = sample_job(tenant="clinic")
 
     # The HTTP room submits it. The id is the job: whoever asks the same again meets the same job.
-    first = await queue.submit(job, PIXELS, capacity=100, tenant_capacity=10)
-    second = await queue.submit(job, PIXELS, capacity=100, tenant_capacity=10)
+    first = await queue.submit(job, PIXELS)
+    second = await queue.submit(job, PIXELS)
     assert (first.created, second.created) == (True, False)
 
     # A worker claims it. It holds a lease now, which it must renew as long as the job waits or runs.

@@ -36,9 +36,15 @@ class NotedQueue(JobQueue):
     journal: Path
 
     async def claim(
-        self, consumer: str, models: Sequence[ModelRef], *, count: int, block_seconds: float
+        self,
+        consumer: str,
+        models: Sequence[ModelRef],
+        *,
+        count: int,
+        bulk: int | None = None,
+        block_seconds: float,
     ) -> list[Claim]:
-        claims = await super().claim(consumer, models, count=count, block_seconds=block_seconds)
+        claims = await super().claim(consumer, models, count=count, bulk=bulk, block_seconds=block_seconds)
         if claims:
             note(self.journal, "claim", [claim.job.id for claim in claims])
         return [replace(claim, cost=claim.job.method.params.get("cost", 1.0)) for claim in claims]
@@ -99,7 +105,7 @@ class Workshop:
     async def submit(self, *jobs: Job) -> None:
         for job in jobs:
             reference = None if job.reference is None else REFERENCE_PIXELS
-            await self.queue.submit(job, PIXELS, reference=reference, capacity=1000, tenant_capacity=1000)
+            await self.queue.submit(job, PIXELS, reference=reference)
 
     async def record(self, job: Job) -> JobRecord:
         record = await self.store.record(job.tenant, job.id)

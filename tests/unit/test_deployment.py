@@ -301,11 +301,12 @@ def test_workers_grow_with_the_queue_of_a_model_and_never_vanish() -> None:
     assert scaled["spec"]["minReplicaCount"] >= 1
     (trigger,) = scaled["spec"]["triggers"]
     metadata = trigger["metadata"]
-    model, _, digits = metadata["stream"].rpartition(":")[2].partition("@")
+    model, _, digits = metadata["listName"].rpartition(":")[2].partition("@")
     ref = ModelRef(id=model, digest="sha256:" + digits.ljust(64, "0"))
-    assert metadata["stream"] == Keys(WorkerSettings().namespace).queue(ref)
+    assert trigger["type"] == "redis"
+    assert metadata["listName"] == Keys(WorkerSettings().namespace).unfinished(ref.key)
     assert re.fullmatch(r"[0-9a-f]{12}", digits)
-    assert int(metadata["streamLength"]) == WorkerSettings().held_jobs
+    assert int(metadata["listLength"]) == WorkerSettings().held_jobs
 
 
 def every_command() -> Iterator[list[str]]:

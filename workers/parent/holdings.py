@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from jobs.job import Lane
 from jobs.queue import Claim
 from workers.batching import Batch, Planner, Waiting
 
@@ -21,6 +22,12 @@ class Holdings:
     def room(self) -> int:
         """How many more jobs may be claimed."""
         return max(0, self._limit - len(self._held))
+
+    @property
+    def bulk_room(self) -> int:
+        """How many of them may be bulk: half of all, so that interactive jobs always find room soon."""
+        held = sum(one.claim.lane is Lane.BULK for one in self._held.values())
+        return max(0, max(1, self._limit // 2) - held)
 
     def all(self) -> tuple[Claim, ...]:
         """Every claim whose lease has to be renewed."""

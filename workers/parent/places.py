@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobs.job import Lane
+from jobs.job import Flow
 from jobs.queue import Claim
 from workers.parent.flights import Flight
 
@@ -20,21 +20,16 @@ class Opening:
 
     is_cheap: bool
     only_full: bool
-    busy: frozenset[tuple[str, Lane]] = frozenset()
+    busy: frozenset[Flow] = frozenset()
 
     def admits(self, claim: Claim) -> bool:
         """Whether a job may be in that batch. Cheap jobs never wait for costly ones beside them."""
-        return is_cheap(claim) == self.is_cheap and flow_of(claim) not in self.busy
+        return is_cheap(claim) == self.is_cheap and claim.flow not in self.busy
 
 
 def is_cheap(claim: Claim) -> bool:
     """Whether a job should take less of the device than one slice."""
     return claim.cost <= CHEAP_FORWARDS
-
-
-def flow_of(claim: Claim) -> tuple[str, Lane]:
-    """Who shares the device with others: a tenant, in each of its lines."""
-    return claim.job.tenant, claim.lane
 
 
 def openings(flights: Sequence[Flight]) -> list[Opening]:
@@ -49,6 +44,6 @@ def openings(flights: Sequence[Flight]) -> list[Opening]:
     if n_cheap < CHEAP_PLACES:
         found.append(Opening(is_cheap=True, only_full=n_cheap > 0))
     if len(costly) < COSTLY_PLACES:
-        busy = frozenset(flow_of(claim) for flight in costly for claim in flight.claims)
+        busy = frozenset(claim.flow for flight in costly for claim in flight.claims)
         found.append(Opening(is_cheap=False, only_full=False, busy=busy))
     return found

@@ -9,9 +9,8 @@ from contextlib import suppress
 from functools import partial
 
 from jobs.errors import RationaleError
-from jobs.job import ModelRef
 from jobs.queue import Claim
-from workers.batching import Batch, Planner, crowded_models, needs_of
+from workers.batching import Batch, Planner, needs_of
 from workers.logs import fields
 from workers.parent.flights import Crash, Flight
 from workers.parent.holdings import Holdings
@@ -58,7 +57,6 @@ class Worker:
         self._supervisor = Supervisor(command, reactions, deadline_seconds=limits.job_deadline_seconds)
         self._changed = asyncio.Event()
         self._may_claim = asyncio.Event()
-        self._crowded: tuple[ModelRef, ...] = ()
         self._draining = False
         self._errands: set[asyncio.Task[None]] = set()
 
@@ -89,15 +87,14 @@ class Worker:
             self._touch()
 
     async def _claim_once(self) -> list[Claim]:
-        crowded, self._crowded = self._crowded, ()
-        models = crowded or self._presence.models
-        # A batch of each model, not all there is: other workers want some too.
-        count = min(self._holdings.room, self._limits.max_batch * len(models))
-        block_seconds = 0.0 if crowded else BLOCK_SECONDS
-        claims = await self._services.queue.claim(self._id, models, count=count, block_seconds=block_seconds)
-        if not crowded:
-            self._crowded = crowded_models(claims, count // len(models))
-        return claims
+        return await self._services.queue.claim(
+            self._id,
+            self._presence.models,
+            # A batch of each model, not all there is: other workers want some too.
+            count=min(self._holdings.room, self._limits.max_batch * len(self._presence.models)),
+            bulk=self._holdings.bulk_room,
+            block_seconds=BLOCK_SECONDS,
+        )
 
     async def _dispatch(self) -> None:
         while not self._draining:

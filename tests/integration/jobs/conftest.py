@@ -26,7 +26,7 @@ def let_lapse(redis: Redis, keys: Keys) -> LetLapse:
     """Makes a lease look as if it had not been renewed for an hour."""
 
     async def age(claim: Claim) -> None:
-        queue = keys.queue(claim.job.model)
+        queue = keys.queue(claim.job.model.key, claim.flow)
         await redis.xclaim(queue, GROUP, claim.consumer, 0, [claim.entry], idle=3_600_000, justid=True)
 
     return age

@@ -30,7 +30,7 @@ async def changes(redis: Redis, keys: Keys) -> AsyncIterator[Changes]:
 
 
 async def claimed(queue: JobQueue, job: Job) -> Claim:
-    await queue.submit(job, PIXELS, capacity=9, tenant_capacity=9)
+    await queue.submit(job, PIXELS)
     [claim] = await queue.claim("worker", [sample_model()], count=1, block_seconds=1)
     return claim
 
@@ -96,7 +96,7 @@ async def next_change(watch: Watch) -> Change:
 async def test_a_watcher_hears_of_its_own_job_only(changes: Changes, queue: JobQueue) -> None:
     mine, other = sample_job(), sample_job()
     async with changes.watch(mine.id) as watch, changes.watch(other.id) as other_watch:
-        await queue.submit(other, PIXELS, capacity=9, tenant_capacity=9)
+        await queue.submit(other, PIXELS)
         assert (await next_change(other_watch)).id == other.id
         assert await watch.next(0) is None
 
@@ -104,7 +104,7 @@ async def test_a_watcher_hears_of_its_own_job_only(changes: Changes, queue: JobQ
 async def test_two_watchers_of_one_job_hear_the_same(changes: Changes, queue: JobQueue) -> None:
     job = sample_job()
     async with changes.watch(job.id) as one, changes.watch(job.id) as two:
-        await queue.submit(job, PIXELS, capacity=9, tenant_capacity=9)
+        await queue.submit(job, PIXELS)
         assert await next_change(one) == await next_change(two)
 
 
@@ -114,7 +114,7 @@ async def test_words_that_are_no_change_are_passed_over(
     job = sample_job()
     async with changes.watch(job.id) as watch:
         await redis.publish(keys.changes, b"\xff not json")
-        await queue.submit(job, PIXELS, capacity=9, tenant_capacity=9)
+        await queue.submit(job, PIXELS)
         assert (await next_change(watch)).state is State.QUEUED
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -10,13 +11,13 @@ from redis.asyncio import Redis
 
 from jobs import moves
 from jobs.errors import Failure, InternalError
-from jobs.job import Job, ModelRef, State
+from jobs.job import Job, Lane, ModelRef, State, Terms
 from jobs.keys import GROUP, Keys
 from jobs.lua import run
 from jobs.queue import Claim, JobQueue
 from jobs.store import JobStore
 from tests.integration.jobs.leases import LetLapse
-from tests.samples import MAP, PIXELS, sample_job, sample_model, sample_result
+from tests.samples import FLOW, MAP, PIXELS, sample_job, sample_model, sample_result
 from tests.waiting import wait_until_async
 
 MODEL = sample_model()
@@ -25,7 +26,7 @@ FAILURE = Failure.of(InternalError("It broke."))
 
 async def submitted(queue: JobQueue, *, model: ModelRef = MODEL) -> Job:
     job = sample_job(model=model)
-    await queue.submit(job, PIXELS, capacity=10_000, tenant_capacity=10_000)
+    await queue.submit(job, PIXELS)
     return job
 
 
@@ -85,6 +86,53 @@ async def test_one_model_does_not_starve_another(queue: JobQueue) -> None:
     claims = await queue.claim("worker", [busy, calm], count=4, block_seconds=1)
     assert len(claims) <= 4
     assert job in [claim.job for claim in claims]
+
+
+async def test_a_flood_does_not_stand_before_others(queue: JobQueue) -> None:
+    for _ in range(20):
+        await queue.submit(sample_job(tenant="flood"), PIXELS)
+    job = await submitted(queue)
+    claims = await queue.claim("worker", [MODEL], count=4, block_seconds=1)
+    assert len(claims) == 4
+    assert job in [claim.job for claim in claims]
+
+
+async def test_what_some_leave_over_goes_to_those_that_have_more(queue: JobQueue) -> None:
+    for tenant in ("one", "two", *["flood"] * 20):
+        await queue.submit(sample_job(tenant=tenant), PIXELS)
+    claims = await queue.claim("worker", [MODEL], count=16, block_seconds=1)
+    assert len(claims) == 16
+    assert {claim.flow.tenant for claim in claims} == {"one", "two", "flood"}
+
+
+async def test_bulk_takes_no_more_than_its_room(queue: JobQueue) -> None:
+    for lane in [Lane.BULK] * 9 + [Lane.INTERACTIVE] * 3:
+        await queue.submit(sample_job(), PIXELS, terms=Terms(lane=lane))
+    claims = await queue.claim("worker", [MODEL], count=8, bulk=4, block_seconds=1)
+    assert [claim.lane for claim in claims] == [Lane.INTERACTIVE] * 3 + [Lane.BULK] * 4
+    assert await queue.claim("worker", [MODEL], count=8, bulk=0, block_seconds=0.01) == []
+    assert len(await queue.claim("worker", [MODEL], count=8, block_seconds=1)) == 5
+
+
+async def test_who_has_no_room_for_bulk_leaves_its_bell_to_others(queue: JobQueue) -> None:
+    full = asyncio.create_task(queue.claim("full", [MODEL], count=8, bulk=0, block_seconds=5))
+    free = asyncio.create_task(queue.claim("free", [MODEL], count=8, block_seconds=5))
+    job = sample_job()
+    await queue.submit(job, PIXELS, terms=Terms(lane=Lane.BULK))
+    assert [claim.job for claim in await free] == [job]
+    assert not full.done()
+    cheap = await submitted(queue)
+    assert [claim.job for claim in await full] == [cheap]
+
+
+async def test_a_flow_without_work_is_forgotten_after_an_hour(
+    queue: JobQueue, redis: Redis, keys: Keys
+) -> None:
+    assert await commit(queue, await claimed_one(queue))
+    await redis.zadd(keys.flows(MODEL.key), {FLOW.name: time.time() - 3700})
+    assert await claimed(JobQueue(redis, keys), "another worker") == []
+    assert not await redis.exists(keys.flows(MODEL.key), keys.queue(MODEL.key, FLOW))
+    assert await claimed_one(queue)
 
 
 async def test_a_worker_without_models_or_room_claims_nothing(queue: JobQueue) -> None:
@@ -255,11 +303,11 @@ async def test_a_lost_group_is_made_again_and_nothing_is_lost(
     job = await submitted(queue)
     [old] = await claimed(queue, "worker")
     if loss == "group":
-        await redis.xgroup_destroy(keys.queue(MODEL), GROUP)
+        await redis.xgroup_destroy(keys.queue(MODEL.key, FLOW), GROUP)
     else:
-        await redis.delete(keys.queue(MODEL))
+        await redis.delete(keys.queue(MODEL.key, FLOW))
     assert not await commit(queue, old)
-    await queue.submit(job, PIXELS, capacity=9, tenant_capacity=9)
+    await queue.submit(job, PIXELS)
     [new] = await claimed(queue, "worker")
     assert new.job == job
     assert await commit(queue, new)
@@ -268,13 +316,20 @@ async def test_a_lost_group_is_made_again_and_nothing_is_lost(
 async def test_a_group_that_vanishes_while_a_worker_waits_is_made_again(
     queue: JobQueue, redis: Redis, keys: Keys
 ) -> None:
-    await queue.ensure_groups([MODEL])
+    await commit(queue, await claimed_one(queue))
+    assert await queue.claim("worker", [MODEL], count=1, block_seconds=0.01) == []
     waiting = asyncio.create_task(queue.claim("worker", [MODEL], count=1, block_seconds=0.5))
     await wait_until_async(lambda: is_blocked(redis), what="the worker waits")
-    await redis.xgroup_destroy(keys.queue(MODEL), GROUP)
+    await redis.xgroup_destroy(keys.queue(MODEL.key, FLOW), GROUP)
     job = await submitted(queue)
     claims = await waiting or await claimed(queue, "worker")
     assert [claim.job for claim in claims] == [job]
+
+
+async def claimed_one(queue: JobQueue) -> Claim:
+    await submitted(queue)
+    [claim] = await claimed(queue, "worker")
+    return claim
 
 
 async def is_blocked(redis: Redis) -> bool:
@@ -285,10 +340,10 @@ async def test_groups_are_made_once_and_forget_nobody_who_holds_a_job(
     queue: JobQueue, redis: Redis, keys: Keys
 ) -> None:
     await submitted(queue)
-    await queue.ensure_groups([MODEL, MODEL])
     [claim] = await claimed(queue, "worker")
-    await queue.ensure_groups([MODEL])
-    consumers = await redis.xinfo_consumers(keys.queue(MODEL), GROUP)
+    for _ in range(2):
+        await run(redis, moves.group(keys, MODEL, FLOW))
+    consumers = await redis.xinfo_consumers(keys.queue(MODEL.key, FLOW), GROUP)
     assert [(one["name"], one["pending"]) for one in consumers] == [(b"worker", 1)]
     assert await commit(queue, claim)
 

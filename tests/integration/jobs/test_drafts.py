@@ -19,7 +19,7 @@ from tests.samples import MAP, PIXELS, sample_job, sample_result
 async def running(queue: JobQueue) -> Claim:
     """A claim that was started."""
     job = sample_job()
-    await queue.submit(job, PIXELS, capacity=9, tenant_capacity=9)
+    await queue.submit(job, PIXELS)
     [claim] = await queue.claim("worker", [job.model], count=1, block_seconds=0)
     await queue.start([claim])
     return claim
@@ -54,7 +54,7 @@ async def test_the_newest_draft_is_kept_and_told(
 
 async def test_before_its_start_a_job_has_no_draft(queue: JobQueue, store: JobStore) -> None:
     job = sample_job()
-    await queue.submit(job, PIXELS, capacity=9, tenant_capacity=9)
+    await queue.submit(job, PIXELS)
     [claim] = await queue.claim("worker", [job.model], count=1, block_seconds=0)
 
     assert await queue.draft(claim, 0.5, draft_of(job), {"2": MAP}), "the claim is held all the same"

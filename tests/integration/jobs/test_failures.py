@@ -11,14 +11,14 @@ from jobs.keys import GROUP, Keys
 from jobs.queue import Claim, JobQueue
 from jobs.store import JobRecord, JobStore
 from tests.integration.jobs.leases import LetLapse
-from tests.samples import PIXELS, sample_job, sample_model
+from tests.samples import FLOW, PIXELS, sample_job, sample_model
 
 MODEL = sample_model()
 
 
 async def submitted(queue: JobQueue) -> Job:
     job = sample_job()
-    await queue.submit(job, PIXELS, capacity=100, tenant_capacity=100)
+    await queue.submit(job, PIXELS)
     return job
 
 
@@ -92,7 +92,7 @@ async def test_a_dead_letter_says_which_job_and_why(queue: JobQueue) -> None:
 async def test_a_job_that_dies_again_has_one_dead_letter(queue: JobQueue) -> None:
     job = await submitted(queue)
     for detail in ("First.", "Second."):
-        await queue.submit(job, PIXELS, capacity=9, tenant_capacity=9)
+        await queue.submit(job, PIXELS)
         [claim] = await claimed(queue)
         await queue.fail(claim, Failure.of(InternalError(detail)), dead_letter=True)
     assert [letter.detail for letter in await queue.dead_letters()] == ["Second."]
@@ -158,19 +158,19 @@ async def test_a_job_under_the_name_of_another_is_unreadable(
     assert [letter.code for letter in await queue.dead_letters()] == ["unreadable"]
 
 
-async def test_a_job_of_another_version_is_left_for_a_worker_of_that_version(
-    queue: JobQueue, store: JobStore, redis: Redis, keys: Keys, let_lapse: LetLapse
+async def test_jobs_of_another_version_wait_in_a_queue_of_their_own(
+    queue: JobQueue, redis: Redis, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = await submitted(queue)
-    newer = job.model_dump_json().replace('"schema_version":1', '"schema_version":2')
-    await redis.hset(keys.job(job.id), "job", newer)
-    assert await claimed(queue, "old") == []
+    with monkeypatch.context() as newer:
+        newer.setattr("jobs.keys.SCHEMA_VERSION", 2)
+        parked = [await submitted(queue) for _ in range(8)]
+    for lapse in range(3):
+        assert [claim.job for claim in await claimed(queue, f"old {lapse}")] == [job] * (lapse == 0)
     assert await queue.dead_letters() == []
-    await redis.hset(keys.job(job.id), "job", job.model_dump_json())  # what the newer worker understands
-    entry = await redis.hget(keys.job(job.id), "entry")
-    assert isinstance(entry, bytes)
-    await let_lapse(Claim(job, entry.decode(), "old", 0, 1))
-    assert [claim.job for claim in await claimed(queue, "new")] == [job]
+
+    monkeypatch.setattr("jobs.keys.SCHEMA_VERSION", 2)
+    assert [claim.job for claim in await claimed(queue, "new")] == parked
 
 
 @pytest.mark.parametrize("fields", [{"id": "nobody"}, {"other": "words"}, {"id": ""}])
@@ -178,7 +178,7 @@ async def test_an_entry_that_stands_for_no_job_is_dropped(
     queue: JobQueue, redis: Redis, keys: Keys, let_lapse: LetLapse, fields: dict[str, str]
 ) -> None:
     job = await submitted(queue)
-    await redis.xadd(keys.queue(MODEL), dict(fields.items()))
+    await redis.xadd(keys.queue(MODEL.key, FLOW), dict(fields.items()))
     assert [claim.job for claim in await claimed(queue)] == [job]
     assert await queue.depth([MODEL]) == {MODEL.key: 1}
 
@@ -200,15 +200,15 @@ async def test_an_entry_that_was_deleted_while_pending_does_not_stay_pending(
     await submitted(queue)
     [claim] = await claimed(queue)
     await let_lapse(claim)
-    await redis.xdel(keys.queue(MODEL), claim.entry)
+    await redis.xdel(keys.queue(MODEL.key, FLOW), claim.entry)
     assert await claimed(queue, "other") == []
-    assert await redis.xpending_range(keys.queue(MODEL), GROUP, "-", "+", 9) == []
+    assert await redis.xpending_range(keys.queue(MODEL.key, FLOW), GROUP, "-", "+", 9) == []
 
 
 async def test_an_older_entry_of_a_job_that_has_a_newer_one_is_dropped(
     queue: JobQueue, redis: Redis, keys: Keys
 ) -> None:
     job = await submitted(queue)
-    await redis.xadd(keys.queue(MODEL), {"id": job.id})
+    await redis.xadd(keys.queue(MODEL.key, FLOW), {"id": job.id})
     assert [claim.job for claim in await claimed(queue)] == [job]
     assert await queue.depth([MODEL]) == {MODEL.key: 1}

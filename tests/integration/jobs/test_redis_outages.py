@@ -45,7 +45,7 @@ def queue(client: Redis) -> JobQueue:
 
 async def submitted(queue: JobQueue) -> Job:
     job = sample_job()
-    await queue.submit(job, PIXELS, capacity=1000, tenant_capacity=1000)
+    await queue.submit(job, PIXELS)
     return job
 
 
@@ -117,7 +117,6 @@ async def test_every_call_says_that_redis_is_away_and_none_hangs(
 async def test_a_worker_that_waits_for_jobs_is_told_when_redis_dies(
     server: EmbeddedRedis, client: Redis, queue: JobQueue
 ) -> None:
-    await queue.ensure_groups([MODEL])
     waiting = asyncio.create_task(queue.claim("worker", [MODEL], count=1, block_seconds=3))
 
     async def is_blocked() -> bool:
@@ -140,10 +139,10 @@ async def test_a_full_redis_refuses_a_job_and_takes_it_later(client: Redis, queu
     job = sample_job()
     await client.config_set("maxmemory", "1")
     with pytest.raises(Unavailable):
-        await queue.submit(job, PIXELS, capacity=9, tenant_capacity=9)
+        await queue.submit(job, PIXELS)
     assert await queue.depth([MODEL]) == {MODEL.key: 0}
     await client.config_set("maxmemory", "0")
-    assert (await queue.submit(job, PIXELS, capacity=9, tenant_capacity=9)).created
+    assert (await queue.submit(job, PIXELS)).created
 
 
 async def test_watchers_hear_of_changes_after_redis_came_back(
@@ -158,7 +157,7 @@ async def test_watchers_hear_of_changes_after_redis_came_back(
             assert await watch.next(5) is None, "it may have missed something"
             server.start()
             await wait_until_async(lambda: is_subscribed(client))
-            await queue.submit(job, PIXELS, capacity=9, tenant_capacity=9)
+            await queue.submit(job, PIXELS)
             change = await watch.next(5) or await watch.next(5)
             assert change is not None and change.state is State.QUEUED
     finally:

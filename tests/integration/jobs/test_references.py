@@ -8,14 +8,14 @@ from redis.asyncio import Redis
 from jobs.errors import Gone, QueueFull
 from jobs.job import Job
 from jobs.keys import Keys
-from jobs.queue import JobQueue, Submission
+from jobs.queue import JobQueue, Limits, Submission
 from jobs.store import JobStore
-from tests.samples import MAP, PIXELS, REFERENCE_PIXELS, sample_job, sample_model, sample_result
+from tests.samples import FLOW, MAP, PIXELS, REFERENCE_PIXELS, sample_job, sample_model, sample_result
 
 
-async def submit(queue: JobQueue, job: Job, *, capacity: int = 9) -> Submission:
+async def submit(queue: JobQueue, job: Job, *, jobs: int = 9) -> Submission:
     reference = None if job.reference is None else REFERENCE_PIXELS
-    return await queue.submit(job, PIXELS, reference=reference, capacity=capacity, tenant_capacity=9)
+    return await queue.submit(job, PIXELS, reference=reference, limits=Limits(jobs=jobs))
 
 
 async def finish(queue: JobQueue, *jobs: Job) -> None:
@@ -37,7 +37,7 @@ async def test_both_images_are_there_as_soon_as_the_job_is(queue: JobQueue, stor
 
 async def test_a_refused_job_leaves_neither_image_behind(queue: JobQueue, store: JobStore) -> None:
     with pytest.raises(QueueFull):
-        await submit(queue, sample_job(image="i", reference="r"), capacity=0)
+        await submit(queue, sample_job(image="i", reference="r"), jobs=0)
     assert await store.pixels_of(["i", "r"]) == {}
 
 
@@ -60,9 +60,7 @@ async def test_whichever_image_is_left_out_must_be_stored(
     sent = {"image": PIXELS, "reference": REFERENCE_PIXELS} | {missing: None}
 
     async def attempt() -> Submission:
-        return await queue.submit(
-            job, sent["image"], reference=sent["reference"], capacity=9, tenant_capacity=9
-        )
+        return await queue.submit(job, sent["image"], reference=sent["reference"])
 
     with pytest.raises(Gone):
         await attempt()
@@ -74,7 +72,7 @@ async def test_whichever_image_is_left_out_must_be_stored(
 async def test_a_job_whose_images_are_stored_needs_none_of_them(queue: JobQueue) -> None:
     await submit(queue, sample_job(image="i", reference="r"))
     other = sample_job(image="r", reference="i")
-    assert (await queue.submit(other, None, capacity=9, tenant_capacity=9)).created
+    assert (await queue.submit(other, None)).created
 
 
 async def test_a_reference_lives_as_long_as_its_image(queue: JobQueue, redis: Redis, keys: Keys) -> None:
@@ -102,7 +100,8 @@ async def test_erasing_removes_both_images(queue: JobQueue, redis: Redis, keys: 
         await submit(queue, job)
         assert await queue.erase(job.tenant, job.id)
     left = {name.decode() async for name in redis.scan_iter(match=f"{{{keys.namespace}}}*")}
-    assert left <= {keys.queue(sample_model())}
+    model = sample_model().key
+    assert left <= {keys.queue(model, FLOW), keys.flows(model), keys.bell(model, FLOW.lane)}
 
 
 @pytest.mark.parametrize("mate", [{"image": "r"}, {"reference": "r"}])

@@ -8,19 +8,20 @@ import pytest
 from redis.asyncio import Redis
 
 from jobs.connection import CONNECTIONS
-from jobs.errors import Failure, Gone, InternalError, QueueFull, TenantFull
+from jobs.errors import Failure, Gone, InternalError
 from jobs.job import Job, State
 from jobs.keys import Keys
-from jobs.queue import Claim, JobQueue, Submission
+from jobs.queue import Claim, JobQueue, Limits, Submission
 from jobs.store import JobStore
-from tests.samples import MAP, PIXELS, sample_job, sample_model, sample_result
+from jobs.submission import ROOMY
+from tests.samples import FLOW, MAP, PIXELS, sample_job, sample_model, sample_result
 
 MODEL = sample_model()
 FAILURE = Failure.of(InternalError("It broke."))
 
 
-async def submit(queue: JobQueue, job: Job, *, capacity: int = 100, tenant_capacity: int = 100) -> Submission:
-    return await queue.submit(job, PIXELS, capacity=capacity, tenant_capacity=tenant_capacity)
+async def submit(queue: JobQueue, job: Job, *, limits: Limits = ROOMY) -> Submission:
+    return await queue.submit(job, PIXELS, limits=limits)
 
 
 async def claim_one(queue: JobQueue) -> Claim:
@@ -91,7 +92,7 @@ async def test_a_queued_job_whose_entry_is_gone_is_created_anew(
 ) -> None:
     job = sample_job()
     await submit(queue, job)
-    await redis.delete(keys.queue(MODEL))
+    await redis.delete(keys.queue(MODEL.key, FLOW))
     assert (await submit(queue, job)).created
     await finish(queue, job)
 
@@ -99,67 +100,9 @@ async def test_a_queued_job_whose_entry_is_gone_is_created_anew(
 async def test_the_image_may_be_left_out_only_when_it_is_stored(queue: JobQueue) -> None:
     first, second = sample_job(image="shared"), sample_job(image="shared")
     with pytest.raises(Gone):
-        await queue.submit(first, None, capacity=9, tenant_capacity=9)
+        await queue.submit(first, None)
     await submit(queue, first)
-    assert (await queue.submit(second, None, capacity=9, tenant_capacity=9)).created
-
-
-async def test_a_full_queue_refuses_and_says_when_to_come_back(queue: JobQueue) -> None:
-    for _ in range(3):
-        await submit(queue, sample_job(), capacity=3)
-    with pytest.raises(QueueFull) as refusal:
-        await submit(queue, sample_job(), capacity=3)
-    assert 1 <= refusal.value.retry_after <= 600
-    other = sample_job(model=sample_model("phantom-vit"))
-    assert (await submit(queue, other, capacity=3)).created
-
-
-async def test_a_tenant_has_a_share_of_its_own(queue: JobQueue) -> None:
-    mine = [sample_job(tenant="mine") for _ in range(2)]
-    for job in mine:
-        await submit(queue, job, tenant_capacity=2)
-    with pytest.raises(TenantFull):
-        await submit(queue, sample_job(tenant="mine"), tenant_capacity=2)
-    assert (await submit(queue, sample_job(tenant="yours"), tenant_capacity=2)).created
-    assert not (await submit(queue, mine[0], tenant_capacity=2)).created, "a known job is never refused"
-    await finish(queue, mine[0])
-    assert (await submit(queue, sample_job(tenant="mine"), tenant_capacity=2)).created
-
-
-async def test_not_one_job_too_many_is_accepted_under_pressure(queue: JobQueue) -> None:
-    answers = await asyncio.gather(
-        *(submit(queue, sample_job(), capacity=10) for _ in range(64)), return_exceptions=True
-    )
-    assert sum(isinstance(answer, Submission) for answer in answers) == 10
-    assert sum(isinstance(answer, QueueFull) for answer in answers) == 54
-
-
-async def test_a_refused_job_leaves_no_image_behind(queue: JobQueue, store: JobStore) -> None:
-    job = sample_job()
-    with pytest.raises(QueueFull):
-        await submit(queue, job, capacity=0)
-    assert await store.pixels(job.image.key) is None
-
-
-async def test_the_time_to_wait_follows_from_the_pace(queue: JobQueue, redis: Redis, keys: Keys) -> None:
-    for _ in range(4):
-        await submit(queue, sample_job())
-    for mean, wait in ((0.001, 1), (2.5, 10), (1000, 600)):
-        await redis.hset(keys.pace(MODEL), "mean", str(mean))
-        await redis.expire(keys.pace(MODEL), 60)
-        with pytest.raises(QueueFull) as refusal:
-            await submit(queue, sample_job(), capacity=4)
-        assert refusal.value.retry_after == wait
-
-
-async def test_the_pace_is_measured_from_commit_to_commit(queue: JobQueue) -> None:
-    assert await queue.pace(MODEL) is None
-    for _ in range(8):
-        await submit(queue, sample_job())
-    claims = await queue.claim("worker", [MODEL], count=8, block_seconds=1)
-    await queue.commit([(claim, sample_result(claim.job), {}) for claim in claims])
-    pace = await queue.pace(MODEL)
-    assert pace is not None and 0 < pace < 10
+    assert (await queue.submit(second, None)).created
 
 
 async def test_cancelling_a_queued_job_takes_it_out_of_the_queue(queue: JobQueue, store: JobStore) -> None:
@@ -169,15 +112,6 @@ async def test_cancelling_a_queued_job_takes_it_out_of_the_queue(queue: JobQueue
     assert await state(store, job) is State.CANCELLED
     assert await queue.depth([MODEL]) == {MODEL.key: 0}
     assert not await queue.cancel(job.tenant, job.id), "it is over already"
-
-
-async def test_a_cancelled_or_erased_job_makes_room_for_its_tenant(queue: JobQueue) -> None:
-    for end in (queue.cancel, queue.erase):
-        job = sample_job()
-        await submit(queue, job, tenant_capacity=1)
-        with pytest.raises(TenantFull):
-            await submit(queue, sample_job(), tenant_capacity=1)
-        await end(job.tenant, job.id)
 
 
 async def test_cancelling_a_running_job_takes_it_from_its_worker(queue: JobQueue, store: JobStore) -> None:
@@ -218,7 +152,8 @@ async def test_erasing_leaves_nothing_in_any_state(
     await bring_to(queue, job, stage)
     assert await queue.erase(job.tenant, job.id)
     left = {name.decode() async for name in redis.scan_iter(match=f"{{{keys.namespace}}}*")}
-    assert left <= {keys.queue(MODEL), keys.dead, keys.pace(MODEL)}
+    queue_keys = {keys.queue(MODEL.key, FLOW), keys.flows(MODEL.key), keys.bell(MODEL.key, FLOW.lane)}
+    assert left <= {*queue_keys, keys.dead, keys.pace(MODEL.key)}
     assert await queue.depth([MODEL]) == {MODEL.key: 0}
     assert await queue.dead_letters() == []
     assert not await queue.erase(job.tenant, job.id)
@@ -274,7 +209,7 @@ async def test_more_submits_at_once_than_connections_wait_for_each_other(queue: 
     count = 5 * CONNECTIONS
 
     answers = await asyncio.gather(
-        *(submit(queue, sample_job(), capacity=count, tenant_capacity=count) for _ in range(count))
+        *(submit(queue, sample_job(), limits=Limits(jobs=count, tenant_jobs=count)) for _ in range(count))
     )
 
     assert all(answer.created for answer in answers)

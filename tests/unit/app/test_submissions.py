@@ -60,21 +60,21 @@ def asked(reference: bytes | None, *methods: str) -> Submission:
 
 async def refused(desk: Desk, submission: Submission) -> dict[str, str]:
     with pytest.raises(InvalidRequest) as refusal:
-        await (desk.jobs if "specs" in submission.fields else desk.job)("clinic", submission)
+        await (desk.orders if "specs" in submission.fields else desk.order)("clinic", submission)
     return {problem.field: problem.message for problem in refusal.value.problems}
 
 
 async def test_a_job_has_the_reference_and_its_pixels(desk: Desk) -> None:
-    opened = await desk.job("clinic", asked(REFERENCE, "swap"))
+    order = await desk.order("clinic", asked(REFERENCE, "swap"))
 
-    assert opened.job.reference is not None
-    assert opened.job.reference.key != opened.job.image.key
-    assert (len(opened.pixels), len(opened.reference or b"")) == (16, 1100**2)
-    assert opened.job.reference.n_bytes == 1100**2
+    assert order.job.reference is not None
+    assert order.job.reference.key != order.job.image.key
+    assert (len(order.opened.pixels), len(order.opened.reference or b"")) == (16, 1100**2)
+    assert order.job.reference.n_bytes == 1100**2
 
 
 async def test_another_reference_is_another_job(desk: Desk) -> None:
-    ids = [(await desk.job("clinic", asked(one, "swap"))).job.id for one in (REFERENCE, IMAGE, REFERENCE)]
+    ids = [(await desk.order("clinic", asked(one, "swap"))).job.id for one in (REFERENCE, IMAGE, REFERENCE)]
 
     assert ids[0] == ids[2] != ids[1]
 
@@ -94,12 +94,12 @@ async def test_a_reference_that_nobody_needs_is_refused(desk: Desk) -> None:
 
 
 async def test_a_batch_gives_it_to_those_that_need_it(desk: Desk) -> None:
-    opened = await desk.jobs("clinic", asked(REFERENCE, "saliency", "swap", "saliency"))
-    alone = await desk.job("clinic", asked(None, "saliency"))
+    orders = await desk.orders("clinic", asked(REFERENCE, "saliency", "swap", "saliency"))
+    alone = await desk.order("clinic", asked(None, "saliency"))
 
-    assert [one.job.reference is not None for one in opened] == [False, True, False]
-    assert [one.reference is not None for one in opened] == [False, True, False]
-    assert opened[0] == opened[2] == alone
+    assert [order.job.reference is not None for order in orders] == [False, True, False]
+    assert [order.opened.reference is not None for order in orders] == [False, True, False]
+    assert orders[0] == orders[2] == alone
 
 
 async def test_who_misspells_a_method_is_not_told_about_its_reference(desk: Desk) -> None:
@@ -127,7 +127,7 @@ async def test_a_reference_that_could_not_be_read_is_not_called_missing(desk: De
 
 async def test_a_refused_reference_is_refused_like_an_image(desk: Desk) -> None:
     with pytest.raises(TooLarge) as refusal:
-        await desk.job("clinic", asked(b"large", "swap"))
+        await desk.order("clinic", asked(b"large", "swap"))
     assert [problem.field for problem in refusal.value.problems] == ["reference"]
 
     both = asked(b"large", "swap")

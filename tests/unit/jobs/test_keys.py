@@ -6,7 +6,7 @@ import re
 
 from jobs import keys as module
 from jobs.keys import Keys
-from tests.samples import sample_model
+from tests.samples import FLOW, sample_model
 
 KEYS = Keys("shop")
 
@@ -20,9 +20,15 @@ def spelled() -> set[str]:
         KEYS.draft("x"),
         KEYS.image("x"),
         KEYS.image_jobs("x"),
-        KEYS.queue(model),
+        KEYS.queue(model.key, FLOW),
+        KEYS.flows(model.key),
+        KEYS.bell(model.key, FLOW.lane),
+        KEYS.unfinished(model.key),
         KEYS.pending("x"),
-        KEYS.pace(model),
+        KEYS.pace(model.key),
+        KEYS.load(model.key),
+        KEYS.tenant_load("x"),
+        KEYS.events("x"),
         KEYS.dead,
         KEYS.worker("x"),
         KEYS.workers,
@@ -43,5 +49,4 @@ def test_all_keys_lie_on_one_slot() -> None:
 
 def test_a_queue_belongs_to_exact_weights() -> None:
     one, other = sample_model("net", weights="v1"), sample_model("net", weights="v2")
-    assert KEYS.queue(one) != KEYS.queue(other)
-    assert KEYS.queue(one) == KEYS.queue_named(one.key)
+    assert KEYS.queue(one.key, FLOW) != KEYS.queue(other.key, FLOW)

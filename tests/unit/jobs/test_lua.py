@@ -10,22 +10,22 @@ from pathlib import Path
 import pytest
 
 from jobs import moves, registry
-from jobs.lua import load
+from jobs.lua import SHARED, load
 
 FOLDER = Path(str(files("jobs") / "scripts"))
-NAMES = sorted(path.stem for path in FOLDER.glob("*.lua") if path.stem != "shared")
+NAMES = sorted(path.stem for path in FOLDER.glob("*.lua") if path.stem not in SHARED)
 
 
-def loaded(module_file: str | None) -> set[str]:
-    assert module_file is not None
-    return set(re.findall(r'load\("(\w+)"\)', Path(module_file).read_text()))
+def loaded(file: Path) -> set[str]:
+    return set(re.findall(r'load\("(\w+)"\)', file.read_text()))
 
 
 def test_every_script_is_loaded_by_a_function() -> None:
-    assert loaded(moves.__file__) | loaded(registry.__file__) == set(NAMES)
+    files = (*Path(moves.__path__[0]).glob("*.py"), Path(registry.__file__))
+    assert set().union(*map(loaded, files)) == set(NAMES)
 
 
-@pytest.mark.parametrize("name", [*NAMES, "shared"])
+@pytest.mark.parametrize("name", [*NAMES, *SHARED])
 def test_a_script_says_what_it_is_for(name: str) -> None:
     assert (FOLDER / f"{name}.lua").read_text().startswith("-- ")
 

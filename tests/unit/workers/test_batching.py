@@ -12,7 +12,7 @@ from jobs.catalogue import Catalogue, Family, MethodCard, Need
 from jobs.job import ImageRef, Job, MethodRef, ModelRef
 from jobs.queue import Claim
 from tests.samples import sample_job, sample_model
-from workers.batching import Batch, Planner, Waiting, crowded_models, needs_of
+from workers.batching import Batch, Planner, Waiting, needs_of
 
 A = sample_model("a")
 B = sample_model("b")
@@ -167,14 +167,6 @@ def test_every_job_is_planned_once_with_its_like(
     for batch in batches:
         assert len(batch.claims) <= PLANNER.max_batch
         assert len({keys[one.job.id] for one in batch.claims}) == 1
-
-
-def test_a_model_that_gave_its_whole_share_is_crowded() -> None:
-    claims = [claim(A), claim(B), claim(A)]
-
-    assert crowded_models(claims, 2) == (A,)
-    assert crowded_models(claims, 1) == (A, B)
-    assert crowded_models(claims, 3) == ()
 
 
 def test_needs_are_read_from_the_menu() -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from jobs.job import Lane
+from jobs.job import Flow, Lane
 from tests.unit.workers.methods.test_every_method import (
     FINENESS,
     OF_THE_PREDICTED,
@@ -36,6 +36,8 @@ from workers.tasks import recording_for
 COMPANY = ("guided-grad-cam", "meaningful-perturbation")
 LOCKS: tuple[Lock, ...] = (tracing._lock, layers._surveys_lock)
 
+FLOW = Flow(Lane.INTERACTIVE, "clinic")
+
 Pause = Callable[[], None]
 
 
@@ -51,7 +53,7 @@ class Sliced:
     def explain(self, methods: Sequence[str]) -> list[Tensor]:
         """The maps of all methods, computed by turns."""
         for number, method in enumerate(methods):
-            self._baton.open(number, [("clinic", Lane.INTERACTIVE)], self._work(number, method))
+            self._baton.open(number, [FLOW], self._work(number, method))
         found = dict(self._ended.get(timeout=60) for _ in methods)
         self._baton.stop()
         for answer in found.values():
@@ -146,7 +148,7 @@ def test_a_batch_that_is_interrupted_among_others_does_not_disturb_them(method: 
             done.put(maps(network, images, "lime", lambda: baton.checkpoint(2)))
 
     for number, work in ((1, interrupted), (2, whole)):
-        baton.open(number, [("clinic", Lane.INTERACTIVE)], work)
+        baton.open(number, [FLOW], work)
     found = [done.get(timeout=60), done.get(timeout=60)]
     baton.stop()
 

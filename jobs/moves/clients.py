@@ -1,0 +1,92 @@
+"""What is done to a job on behalf of its tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from jobs.job import Flow, Job, Lane, Terms
+from jobs.keys import GROUP, Keys
+from jobs.lua import Argument, Call, load
+from jobs.moves.places import burden, image_places, images, kept
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much may be unfinished: jobs of a model and of a tenant, and seconds, predicted from the pace.
+
+    `wait_seconds` bounds how long a job of a model may have to wait, `tenant_seconds` what the jobs of a
+    tenant may take on the device.
+    """
+
+    jobs: int = 1000
+    tenant_jobs: int = 500
+    wait_seconds: float = 3600.0
+    tenant_seconds: float = 7200.0
+
+
+def submit(keys: Keys, job: Job, pixels: Mapping[str, bytes], terms: Terms, limits: Limits) -> Call:
+    """Accept a job once; `pixels` are by image, and those left out must be stored already."""
+    flow = Flow(terms.lane, job.tenant)
+    [other_lane] = set(Lane) - {terms.lane}
+    touched = (
+        *kept(keys, job.id),
+        *burden(keys, job.id, job.model.key, flow),
+        keys.pace(job.model.key),
+        keys.queue(job.model.key, Flow(other_lane, job.tenant)),
+        keys.flows(job.model.key),
+        keys.bell(job.model.key, terms.lane),
+        *image_places(keys, job),
+    )
+    words: list[Argument] = [
+        job.id,
+        job.tenant,
+        job.model_dump_json(),
+        job.model.key,
+        job.image.key,
+        job.reference.key if job.reference else "",
+        job.method.name,
+        flow.name,
+        terms.lane,
+        terms.cost,
+        "" if terms.deadline_seconds is None else terms.deadline_seconds,
+        limits.jobs,
+        limits.tenant_jobs,
+        limits.wait_seconds,
+        limits.tenant_seconds,
+        keys.lifetimes.result,
+        keys.lifetimes.queue,
+        keys.changes,
+        GROUP,
+    ]
+    for image in images(job):
+        words += (int(image in pixels), pixels.get(image, b""))
+    return Call(load("submit"), touched, tuple(words))
+
+
+def outlook(keys: Keys, model_key: str) -> Call:
+    """Predict how long the queue of a model needs."""
+    return Call(load("outlook"), (keys.pace(model_key), keys.load(model_key)), ())
+
+
+def cancel(keys: Keys, job_id: str, model_key: str, flow: Flow) -> Call:
+    """End a tenant's unfinished job."""
+    touched = (keys.job(job_id), *burden(keys, job_id, model_key, flow), keys.draft(job_id))
+    return Call(load("cancel"), touched, (job_id, keys.changes, GROUP, flow.tenant, keys.lifetimes.result))
+
+
+def erase(
+    keys: Keys, job_id: str, model_key: str, flow: Flow, *, image_jobs: Mapping[str, Sequence[str]]
+) -> Call:
+    """Remove all that is kept of a tenant's job; `image_jobs` are its images, each with its other jobs."""
+    touched = [
+        *kept(keys, job_id),
+        *burden(keys, job_id, model_key, flow),
+        keys.dead,
+        keys.draft(job_id),
+    ]
+    words: list[Argument] = [job_id, keys.changes, GROUP, flow.tenant]
+    for image, mates in image_jobs.items():
+        touched += (keys.image(image), keys.image_jobs(image), *map(keys.job, mates))
+        words += (len(mates), *mates)
+    return Call(load("erase"), tuple(touched), tuple(words))
