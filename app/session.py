@@ -30,14 +30,15 @@ def private_service(options: Sequence[str] = (), *, settings: dict[str, str] | N
             words, environment=os.environ | QUIET | (settings or {}), stdout=subprocess.PIPE
         )
         try:
-            yield _address(process)
+            yield address_of(process)
         finally:
             end_children([process], seconds=STOP_SECONDS)
             if process.stdout:
                 process.stdout.close()
 
 
-def _address(process: subprocess.Popen[bytes]) -> str:
+def address_of(process: subprocess.Popen[bytes]) -> str:
+    """What a process of the API says when it is ready. Raises `Unavailable` when it ends before."""
     for line in process.stdout or ():
         text = line.decode()
         if text.startswith(READY):

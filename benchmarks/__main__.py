@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from benchmarks import cached_pictures, overhead, queue_rate, refusals, throughput
+from benchmarks import cached_pictures, mixed_load, overhead, queue_rate, refusals, throughput
 from benchmarks.figures import Figure, print_figures
 from benchmarks.methods import speed, truth
 
 BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "throughput": throughput.measure,
     "overhead": overhead.measure,
+    "mixed-load": mixed_load.measure,
     "cached-pictures": cached_pictures.measure,
     "queue": queue_rate.measure,
     "refusals": refusals.measure,

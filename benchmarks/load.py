@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -65,22 +66,80 @@ def run(
         return runner.run(_run(address, deque(requests), connections, accepted))
 
 
-async def _run(address: str, requests: deque[bytes], connections: int, accepted: frozenset[int]) -> Load:
-    url = urlsplit(address)
-    loop = asyncio.get_running_loop()
-    opened = [
-        (await loop.create_connection(_Connection, url.hostname or "127.0.0.1", url.port or 80))[1]
-        for _ in range(connections)
-    ]
+def run_at(address: str, requests: Iterable[bytes], *, per_second: float) -> Load:
+    """Send the requests at a fixed rate; their seconds count from the moment when they were due."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_paced(address, iter(requests), per_second))
+
+
+def run_beside(
+    address: str, requests: Iterable[bytes], others: Iterable[bytes], *, per_second: float
+) -> tuple[Load, Load]:
+    """Send the requests one after the other, and the others at a fixed rate for as long as that takes."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_run_beside(address, deque(requests), iter(others), per_second))
+
+
+async def _run_beside(
+    address: str, requests: deque[bytes], others: Iterator[bytes], per_second: float
+) -> tuple[Load, Load]:
+    paced = asyncio.create_task(_paced(address, others, per_second))
+    load = await _run(address, requests, 1)
+    paced.cancel()
+    return load, await paced
+
+
+async def _paced(address: str, requests: Iterator[bytes], per_second: float) -> Load:
+    """Until this is cancelled, or there are no more requests."""
+    free: list[_Connection] = []
+    started = time.perf_counter()
+    under_way: list[asyncio.Task[Answer]] = []
+    with suppress(asyncio.CancelledError):
+        for number, request in enumerate(requests):
+            due = started + number / per_second
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            under_way.append(asyncio.create_task(_send_over(address, free, request, due)))
+    answers = await asyncio.gather(*under_way)
+    for connection in free:
+        connection.close()
+    return _checked(Load(answers, time.perf_counter() - started))
+
+
+async def _send_over(address: str, free: list[_Connection], request: bytes, due: float) -> Answer:
+    """Over the connection that was used last, or a new one; the server closes those that are idle."""
+    while free and free[-1].is_closed:
+        free.pop()
+    connection = free.pop() if free else (await _open(address, 1))[0]
+    answer = await connection.send(request)
+    free.append(connection)
+    return replace(answer, seconds=time.perf_counter() - due)
+
+
+async def _run(
+    address: str, requests: deque[bytes], connections: int, accepted: frozenset[int] = frozenset()
+) -> Load:
+    opened = await _open(address, connections)
     started = time.perf_counter()
     shares = await asyncio.gather(*(connection.drain(requests) for connection in opened))
     seconds = time.perf_counter() - started
-    answers = [answer for share in shares for answer in share]
-    bad = (answer for answer in answers if answer.status >= 400 and answer.status not in accepted)
+    return _checked(Load([answer for share in shares for answer in share], seconds), accepted)
+
+
+async def _open(address: str, connections: int) -> list[_Connection]:
+    url = urlsplit(address)
+    loop = asyncio.get_running_loop()
+    return [
+        (await loop.create_connection(_Connection, url.hostname or "127.0.0.1", url.port or 80))[1]
+        for _ in range(connections)
+    ]
+
+
+def _checked(load: Load, accepted: frozenset[int] = frozenset()) -> Load:
+    bad = (answer for answer in load.answers if answer.status >= 400 and answer.status not in accepted)
     wrong = next(bad, None)
     if wrong:
         raise RuntimeError(f"the server answered {wrong.status}: {wrong.body[:500]!r}")
-    return Load(answers, seconds)
+    return load
 
 
 class _Connection(asyncio.Protocol):
@@ -114,11 +173,18 @@ class _Connection(asyncio.Protocol):
     async def drain(self, requests: deque[bytes]) -> list[Answer]:
         answers = []
         while requests:
-            answers.append(await self._send(requests.popleft()))
-        self._transport.close()
+            answers.append(await self.send(requests.popleft()))
+        self.close()
         return answers
 
-    async def _send(self, request: bytes) -> Answer:
+    @property
+    def is_closed(self) -> bool:
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    async def send(self, request: bytes) -> Answer:
         self._answer = asyncio.get_running_loop().create_future()
         self._parser = httptools.HttpResponseParser(self)
         self._body = bytearray()

@@ -29,9 +29,11 @@ def noise_pngs(count: int, *, first_seed: int, size: int = 224) -> list[bytes]:
     return files
 
 
-def explanation_request(png: bytes, *, model: str, method: str, wait: int = 60) -> bytes:
+def explanation_request(
+    png: bytes, *, model: str, method: str, wait: int = 60, seed: int = 0, **params: object
+) -> bytes:
     """The bytes of a multipart POST that waits for its answer."""
-    fields = {"model": model, "method": method, "params": json.dumps({})}
+    fields = {"model": model, "method": method, "params": json.dumps(params), "seed": str(seed)}
     parts = [
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
         for name, value in fields.items()

@@ -26,8 +26,14 @@ from workers.settings import WorkerSettings
 _logger = logging.getLogger(__name__)
 
 
-def main() -> None:
-    """Work until SIGTERM or SIGINT, then drain; a second signal ends the process at once."""
+CHILD = "workers.device"
+
+
+def main(child: str = CHILD) -> None:
+    """Work until SIGTERM or SIGINT, then drain; a second signal ends the process at once.
+
+    `child` is the module that computes.
+    """
     try:
         settings = WorkerSettings()
     except ValidationError as error:
@@ -35,14 +41,14 @@ def main() -> None:
     log_as_json(settings.log_level)
     reasons: list[str] = []
     try:
-        uvloop.run(run(settings))
+        uvloop.run(run(settings, child))
     except* ENDINGS as group:
         reasons = [str(error) for error in group.exceptions]
     if reasons:
         sys.exit(reasons[0])
 
 
-async def run(settings: WorkerSettings) -> None:
+async def run(settings: WorkerSettings, child: str = CHILD) -> None:
     """Connect what the settings name, and work until a signal comes."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -62,17 +68,17 @@ async def run(settings: WorkerSettings) -> None:
             job_deadline_seconds=settings.job_deadline_seconds,
         )
         _logger.info("worker starts", extra=fields(worker=settings.worker_id, device=settings.device))
-        await Worker(settings.worker_id, child_command(settings), services, limits).run(stop)
+        await Worker(settings.worker_id, child_command(settings, child), services, limits).run(stop)
     _logger.info("worker ended", extra=fields(worker=settings.worker_id))
 
 
-def child_command(settings: WorkerSettings) -> tuple[str, ...]:
+def child_command(settings: WorkerSettings, child: str = CHILD) -> tuple[str, ...]:
     """The words that start the child; the file descriptor comes last."""
     models = ("--models", str(settings.models)) if settings.models else ()
     return (
         sys.executable,
         "-m",
-        "workers.device",
+        child,
         "--phantoms" if settings.phantoms else "--no-phantoms",
         "--device",
         settings.device,

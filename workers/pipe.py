@@ -165,7 +165,11 @@ class ParentEnd:
     @classmethod
     async def over(cls, connection: socket.socket) -> ParentEnd:
         """Take over a connected socket."""
-        return cls(*await asyncio.open_connection(sock=connection, limit=STREAM_LIMIT_BYTES))
+        loop = asyncio.get_running_loop()
+        reader = _PatientReader(limit=STREAM_LIMIT_BYTES, loop=loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        transport, _ = await loop.create_connection(lambda: protocol, sock=connection)
+        return cls(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
 
     async def send(self, message: Work, blobs: Sequence[bytes]) -> None:
         """Write one frame; returns when the child has read most, raises PipeBrokenError when it is gone."""
@@ -194,6 +198,16 @@ class ParentEnd:
     def close(self) -> None:
         """Give the socket back."""
         self._writer.close()
+
+
+class _PatientReader(asyncio.StreamReader):
+    """Gives all that has arrived before it says that the connection broke.
+
+    The last words of a child say which batch took it down.
+    """
+
+    def set_exception(self, exc: Exception) -> None:  # noqa: ARG002 - the words of asyncio
+        self.feed_eof()
 
 
 def _head(message: Message, blobs: Sequence[bytes]) -> bytes:

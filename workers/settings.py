@@ -40,7 +40,7 @@ class WorkerSettings(BaseSettings):
     job_deadline_seconds: float = Field(
         600.0,
         gt=0.0,
-        description="A batch that runs longer is killed; methods that draw samples end at four fifths of it.",
+        description="A batch that has the device longer is killed; methods that sample end at 80 % of it.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least that is worth a log line."

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import Protocol
 
 from jobs.catalogue import ModelCard
-from jobs.job import Opened
+from jobs.job import Flow, Opened
 from jobs.result import Maps, Outcome
 from workers.child.baton import Baton
 from workers.child.inbox import Inbox
@@ -80,7 +80,7 @@ class Batches:
 
     def _open(self, work: Work, blobs: list[bytes]) -> None:
         self._events.put(1)
-        flows = [(job.tenant, lane) for job, lane in zip(work.jobs, work.lanes, strict=True)]
+        flows = [Flow(lane, job.tenant) for job, lane in zip(work.jobs, work.lanes, strict=True)]
         self._baton.open(work.batch, flows, partial(self._compute, work, blobs))
 
     def _compute(self, work: Work, blobs: list[bytes]) -> None:

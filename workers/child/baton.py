@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Lock, Semaphore
 
-from workers.child.rota import Flow, Rota
+from jobs.job import Flow
+from workers.child.rota import Rota
 from workers.child.threads import Threads
 
 PRESSED_SHARE = 0.1  # of a slice is the least that a batch has before a fresh one may have its turn

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobs.job import Lane
+from jobs.job import Flow
 from workers.turns import Turns
 
 QUANTUM_SECONDS = 0.02  # about one cheap batch: a flow that has had one waits no longer than this
 AHEAD_SECONDS = 0.5  # of fresh batches in a row, before those that go on for long have their half
-
-Flow = tuple[str, Lane]  # a tenant, and which of its lines
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -75,17 +75,10 @@ def slopes_in_parts(
     rows: Tensor,
     objective: Objective,
     forward: Callable[[Tensor], Tensor],
-    *,
-    most: int,
-    checkpoint: Callable[[float], None],
+    parts: Iterable[slice],
 ) -> Slopes:
-    """The same for any number of inputs, at most `most` at a time."""
-    parts = []
-    for start in range(0, len(inputs), most):
-        checkpoint(start / len(inputs))
-        some = slice(start, start + most)
-        parts.append(slopes_of(inputs[some], rows[some], objective, forward))
-    return Slopes.joined(parts)
+    """The same for any number of inputs, part by part."""
+    return Slopes.joined([slopes_of(inputs[some], rows[some], objective, forward) for some in parts])
 
 
 def gradients_one_by_one(

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from workers.probe.chunks import chunks, pace_of
+from workers.probe.chunks import Pace, chunks, pace_of, stretches
 from workers.probe.circumstances import Circumstances, Draft
 from workers.probe.covered import Covered
 from workers.probe.layers import Layer
@@ -113,7 +113,7 @@ class Probe(Subjects):
 
     def _scores(self, answer: Answer, count: int, output: Output) -> Tensor:
         result = self._shared.images.new_zeros(len(self), count)
-        for images, steps in self._chunks(count):
+        for images, steps in self._chunks(count, "scores"):
             with torch.no_grad():
                 logits = answer(images, steps).to(result.dtype)
             answers = logits.softmax(dim=2) if output == "probability" else logits
@@ -127,7 +127,7 @@ class Probe(Subjects):
         `points(images, steps)` makes the points `steps` (s,) of `self.images[images]`: (n, s, C, H, W).
         Rows that differ in the target only share the forwards; the parts of a row come in order of steps.
         """
-        for images, steps in self._chunks(count):
+        for images, steps in self._chunks(count, "gradients"):
             with torch.inference_mode(False), torch.no_grad():
                 numbers = torch.arange(steps.start, steps.stop, device=self._device)
                 at = points(images, numbers)
@@ -151,18 +151,19 @@ class Probe(Subjects):
 
     def answers(self, inputs: Tensor) -> Tensor:
         """(n, K): the logits of any inputs (n, C, H, W), whatever the rows."""
-        self._checkpoint(0.0)
-        with torch.no_grad():
-            parts = [self._shared.forward(part) for part in torch.split(inputs, self._chunk_rows)]
-        return torch.cat(parts).to(self._shared.images.dtype)
+        found = []
+        for some in self._stretches(len(inputs), "answers"):
+            with torch.no_grad():
+                found.append(self._shared.forward(inputs[some]))
+        return torch.cat(found).to(self._shared.images.dtype)
 
     def slopes(self, inputs: Tensor, rows: Tensor, objective: Objective) -> Slopes:
         """What an objective says of inputs (n, C, H, W) that belong to rows (n,), and its gradients there.
 
         The objective makes (m,) values of logits (m, K) and their rows (m,), each of its own input's alone.
         """
-        most, check = self._chunk_rows, self._checkpoint
-        return slopes_in_parts(inputs, rows, objective, self._shared.forward, most=most, checkpoint=check)
+        some = self._stretches(len(inputs), "slopes")
+        return slopes_in_parts(inputs, rows, objective, self._shared.forward, some)
 
     @cached_property
     def traced(self) -> TracedRows:
@@ -175,12 +176,23 @@ class Probe(Subjects):
             checkpoint=self._checkpoint,
         )
 
-    def _chunks(self, count: int) -> Iterator[tuple[slice, slice]]:
-        self._shared.prepare()  # else the first chunk's time would not be its own
-        pace = pace_of(self._shared.network, self._shared.images.shape[1:])
+    def _chunks(self, count: int, kind: str) -> Iterator[tuple[slice, slice]]:
+        """Blocks of the images, and of `count` steps of each."""
         return chunks(
-            len(self._sources), count, most=self._chunk_rows, pace=pace, checkpoint=self._checkpoint
+            len(self._sources),
+            count,
+            most=self._chunk_rows,
+            pace=self._pace(kind),
+            checkpoint=self._checkpoint,
         )
+
+    def _stretches(self, count: int, kind: str) -> Iterator[slice]:
+        """Of any `count` inputs."""
+        return stretches(count, most=self._chunk_rows, pace=self._pace(kind), checkpoint=self._checkpoint)
+
+    def _pace(self, kind: str) -> Pace:
+        self._shared.prepare()  # else the first chunk's time would not be its own
+        return pace_of(self._shared.network, (kind, self._shared.images.shape[1:]))
 
     def _seen_by(self, rows: Sequence[int], circumstances: Circumstances) -> Probe:
         return Probe(

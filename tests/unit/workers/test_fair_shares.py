@@ -40,7 +40,7 @@ class Device:
         """One turn of the device."""
         while batch := self.held.take(openings(self._flights.all(), self.held.is_cheap)):
             sent = self._flights.add(batch.claims)
-            self._rota.open(sent.number, [(one.job.tenant, one.lane) for one in sent.claims])
+            self._rota.open(sent.number, [one.flow for one in sent.claims])
         number = self._rota.next()
         flight = self._flights.get(number) if number is not None else None
         if flight is None:

@@ -12,7 +12,18 @@ import pytest
 from jobs.job import Lane
 from jobs.result import Draft, Outcome
 from tests.samples import MAP, PIXELS, sample_job, sample_result
-from workers.pipe import Abandoned, Answers, Cancel, ChildEnd, ParentEnd, PipeBrokenError, Progress, Work
+from tests.waiting import wait_until_async
+from workers.pipe import (
+    Abandoned,
+    Answers,
+    Cancel,
+    ChildEnd,
+    ParentEnd,
+    PipeBrokenError,
+    Progress,
+    Turn,
+    Work,
+)
 
 
 @pytest.fixture
@@ -167,3 +178,18 @@ def test_noise_is_no_frame_for_the_child(
 
     with pytest.raises(PipeBrokenError):
         child.receive()
+
+
+async def test_the_last_words_of_a_child_are_read_although_the_connection_broke(
+    pair: tuple[socket.socket, socket.socket], child: ChildEnd
+) -> None:
+    parent = await ParentEnd.over(pair[0])
+    parent.tell(Cancel(batch=1, jobs=("x",)))  # never read: the connection is reset when the child dies
+    child.send(Turn(batch=3))
+    child.close()
+    await wait_until_async(lambda: parent._reader._eof)  # type: ignore[attr-defined]  # the loop has seen it
+
+    assert await parent.receive() == (Turn(batch=3), [])
+    with pytest.raises(PipeBrokenError):
+        await parent.receive()
+    parent.close()

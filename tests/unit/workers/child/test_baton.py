@@ -8,11 +8,9 @@ from threading import Event
 
 import pytest
 
-from jobs.job import Lane
+from jobs.job import Flow, Lane
 from tests.waiting import wait_until
 from workers.child.baton import Baton
-
-FLOW = ("clinic", Lane.INTERACTIVE)
 
 
 class Stage:
@@ -36,7 +34,7 @@ class Stage:
                 self.baton.checkpoint(batch)
             self.ended.append(batch)
 
-        self.baton.open(batch, [(tenant, Lane.INTERACTIVE)], work)
+        self.baton.open(batch, [Flow(Lane.INTERACTIVE, tenant)], work)
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from jobs.job import Lane
-from workers.child.rota import AHEAD_SECONDS, Flow, Rota
+from jobs.job import Flow, Lane
+from workers.child.rota import AHEAD_SECONDS, Rota
 
 SLICE = 0.05
-CLINIC, LAB = ("clinic", Lane.INTERACTIVE), ("lab", Lane.INTERACTIVE)
+CLINIC, LAB = Flow(Lane.INTERACTIVE, "clinic"), Flow(Lane.INTERACTIVE, "lab")
 
 
 def had(rota: Rota, *, slices: int, seconds: float = SLICE) -> list[int]:
