@@ -7,7 +7,7 @@ RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check format openapi bench phantoms clean
+.PHONY: help demo serve test check format openapi bench chaos phantoms clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ openapi: $(DEV_STAMP)  ## Print openapi/catalogue.json and openapi/openapi.json 
 
 bench: $(DEV_STAMP)  ## Measure every speed that is claimed, beside its peer, in one run
 	@$(BIN)/python -m benchmarks
+
+chaos: $(DEV_STAMP)  ## Kill and freeze busy workers, Redis and the API for three minutes: nothing may be lost
+	@$(BIN)/python -m chaos
 
 phantoms: $(RUN_STAMP)  ## Train the four phantom nets anew (deterministic, at most 30 minutes)
 	@$(BIN)/python -m workers.phantom

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ClusterDownError, OutOfMemoryError, ReadOnlyError, RedisError
@@ -26,6 +27,7 @@ RETRY_AFTER_SECONDS = 2
 # What Redis answers while it is full, cannot write its file, is busy or follows another server; an answer
 # to a script has the word somewhere inside.
 OUTAGE = re.compile(r"(?:^|-)(OOM|MISCONF|READONLY|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|BUSY)\b")
+CLOSED = "the handler is closed"  # in the words of uvloop
 OUTAGES = (OutOfMemoryError, ReadOnlyError, ClusterDownError)
 
 
@@ -48,6 +50,8 @@ def connect(url: str, *, timeout_seconds: float = 5.0) -> Redis:
         socket_connect_timeout=timeout_seconds,
         retry=PromptRetry(backoff, RETRIES, supported_errors=(RedisConnectionError,)),
     )
+    kind = pool.connection_class
+    pool.connection_class = type(kind.__name__, (_Plain, kind), {})
     return Redis.from_pool(pool)
 
 
@@ -88,6 +92,20 @@ def reachable() -> Iterator[None]:
         if _is_outage(error):
             raise _unavailable(error) from error
         raise
+
+
+class _Plain(AbstractConnection):
+    """Says plainly that it has been closed: uvloop raises a RuntimeError where asyncio has an OSError."""
+
+    async def send_packed_command(
+        self, command: bytes | str | Iterable[bytes], check_health: bool = True
+    ) -> None:
+        try:
+            await super().send_packed_command(command, check_health)
+        except RuntimeError as error:
+            if CLOSED not in str(error):
+                raise
+            raise RedisConnectionError("The connection was closed before a command was sent.") from error
 
 
 def _is_outage(error: RedisError) -> bool:

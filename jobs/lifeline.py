@@ -16,6 +16,7 @@ def start_child(
     *,
     environment: Mapping[str, str] | None = None,
     stdout: int | None = None,
+    stderr: int | None = None,
     pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a process that dies with the calling thread, even when that is killed.
@@ -27,6 +28,7 @@ def start_child(
         env=dict(environment) if environment is not None else None,
         stdin=subprocess.DEVNULL,
         stdout=stdout,
+        stderr=stderr,
         pass_fds=tuple(pass_fds),
         start_new_session=True,
         preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, no lock and no allocation by Python

@@ -41,22 +41,24 @@ def main(child: str = CHILD) -> None:
     log_as_json(settings.log_level)
     reasons: list[str] = []
     try:
-        uvloop.run(run(settings, child))
+        uvloop.run(run(settings, child_command(settings, child)))
     except* ENDINGS as group:
         reasons = [str(error) for error in group.exceptions]
     if reasons:
         sys.exit(reasons[0])
 
 
-async def run(settings: WorkerSettings, child: str = CHILD) -> None:
-    """Connect what the settings name, and work until a signal comes."""
+async def run(
+    settings: WorkerSettings, command: tuple[str, ...], kind_of_queue: type[JobQueue] = JobQueue
+) -> None:
+    """Connect what the settings name, and work until a signal comes; `command` starts the child."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _on_signal, stop)
     keys = Keys(settings.namespace)
     async with connect(settings.redis_url) as redis:
         services = Services(
-            queue=JobQueue(redis, keys, lease_seconds=settings.lease_seconds),
+            queue=kind_of_queue(redis, keys, lease_seconds=settings.lease_seconds),
             store=JobStore(redis, keys),
             registry=Registry(redis, keys),
             catalogue=load_catalogue(),
@@ -68,7 +70,7 @@ async def run(settings: WorkerSettings, child: str = CHILD) -> None:
             job_deadline_seconds=settings.job_deadline_seconds,
         )
         _logger.info("worker starts", extra=fields(worker=settings.worker_id, device=settings.device))
-        await Worker(settings.worker_id, child_command(settings, child), services, limits).run(stop)
+        await Worker(settings.worker_id, command, services, limits).run(stop)
     _logger.info("worker ended", extra=fields(worker=settings.worker_id))
 
 

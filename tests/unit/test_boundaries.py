@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 
 from tests.unit.deployment import ROOT, read
 
-ROOMS = ("app", "jobs", "workers", "openapi", "benchmarks", "deploy", "examples")
+ROOMS = ("app", "jobs", "workers", "openapi", "benchmarks", "chaos", "deploy", "examples")
 ENDINGS = {".py", ".lua", ".js", ".sh"}
 PROJECT = tomllib.loads(read("pyproject.toml"))["project"]
 
@@ -75,6 +75,7 @@ def test_no_function_is_longer_than_fifty_lines() -> None:
         ("app.cli", "torch,torchvision,fastapi"),
         ("workers", "torch,torchvision"),
         ("workers.main", "torch,torchvision,fastapi,starlette,uvicorn,app"),
+        ("chaos.worker,chaos.device", "torch,torchvision,fastapi,starlette,uvicorn,app"),
     ],
 )
 def test_a_fresh_process_loads_only_what_its_room_owns(modules: str, unwanted: str) -> None:

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from jobs.changes import Changes
 from jobs.connection import connect
@@ -166,3 +168,17 @@ async def test_watchers_hear_of_changes_after_redis_came_back(
 
 async def is_subscribed(client: Redis) -> bool:
     return bool(await client.pubsub_channels(KEYS.changes.replace("{", "*").replace("}", "*")))
+
+
+def test_a_line_that_closed_before_a_command_is_an_outage_on_uvloop_too(redis_url: str) -> None:
+    async def ask() -> None:
+        async with connect(redis_url) as client:
+            line = await client.connection_pool.get_connection()  # type: ignore[no-untyped-call]
+            line._writer.transport.abort()
+            await asyncio.sleep(0)
+            with pytest.raises(RedisConnectionError):
+                await line.send_command("PING")
+            await client.connection_pool.release(line)
+            assert await client.ping()
+
+    uvloop.run(ask())
