@@ -50,6 +50,7 @@ class Courier:
         self._hosts = Hosts(first_wait_seconds)
         self._tries: set[asyncio.Task[None]] = set()
         self._loop: asyncio.Task[None] | None = None
+        self._stopping = False
 
     async def start(self) -> None:
         """Begin; returns at once, even while Redis is out of reach."""
@@ -57,13 +58,12 @@ class Courier:
 
     async def stop(self) -> None:
         """End; calls that are in hand are due again when their visibility ends."""
-        tasks = [*self._tries, *([self._loop] if self._loop else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self._stopping = True  # a cancellation alone may get lost in a client's `wait_for`
+        await _end({self._loop} if self._loop else set())
+        await _end(self._tries)
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopping:
             try:
                 found = await self._look()
             except (Unavailable, RedisError, OSError):
@@ -141,6 +141,13 @@ class Courier:
         await self._calls.end(call)
         if call.kind is not CallKind.PROGRESS:
             LOG.warning("gave up to call %s about %s: %s", _host(call), call.job_id, outcome.name.lower())
+
+
+async def _end(tasks: set[asyncio.Task[None]]) -> None:
+    ending = list(tasks)
+    for task in ending:
+        task.cancel()
+    await asyncio.gather(*ending, return_exceptions=True)
 
 
 def _may_go_on(call: WebhookCall) -> bool:
