@@ -7,6 +7,7 @@ import hmac
 import logging
 import os
 import secrets
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -15,6 +16,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from app.webhooks.signing import WebhookSecret, new_secret
+from app.webhooks.urls import WebhookHost
 from jobs.errors import InvalidRequest, NotFound, Problem, Unauthorised
 
 LOCAL_TENANT = "local"
@@ -34,6 +37,10 @@ class ApiKey(BaseModel):
     tenant: TenantName
     created: datetime
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Digest of the secret part.")
+    webhook_hosts: tuple[WebhookHost, ...] = Field((), description="Where webhooks may go.")
+    webhook_secrets: tuple[WebhookSecret, ...] = Field(
+        (), max_length=2, description="What signs calls, the newest first; the older one is being replaced."
+    )
 
 
 class KeysFile(BaseModel):
@@ -61,14 +68,22 @@ class Access:
         """The tenant of an `Authorization` header; raises `Unauthorised`."""
         if self._path is None:
             return LOCAL_TENANT
-        self._reload(self._path)
-        scheme, _, token = (authorization or "").partition(" ")
-        prefix, key_id, secret = (*token.strip().split("_", 2), "", "")[:3]
-        key = self._keys.get(key_id)
+        scheme, prefix, key_id, secret = _parts(authorization)
+        key = self.key(key_id)
         matches = hmac.compare_digest(_digest(secret), key.sha256 if key else _digest(""))
         if key is None or not matches or prefix != "rat" or scheme.lower() != "bearer":
             raise Unauthorised("Send an API key that is known here: `Authorization: Bearer rat_...`.")
         return key.tenant
+
+    def key(self, key_id: str) -> ApiKey | None:
+        """The key of this id as the file has it now."""
+        if self._path is not None:
+            self._reload(self._path)
+        return self._keys.get(key_id)
+
+    def key_of(self, authorization: str | None) -> ApiKey | None:
+        """The key of a request that was admitted; None where no key is asked for."""
+        return self.key(_parts(authorization)[2])
 
     def _reload(self, path: Path) -> None:
         """Read the file again when it changed; one that cannot be read admits nobody."""
@@ -83,10 +98,18 @@ class Access:
             self._keys, self._stamp = {}, None
 
 
-def create_key(path: Path, *, name: str, tenant: str) -> str:
+def create_key(path: Path, *, name: str, tenant: str, webhook_hosts: Sequence[str] = ()) -> str:
     """Add a key to the file and return it, `rat_<id>_<secret>`; its secret is kept nowhere."""
     key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(SECRET_BYTES)
-    key = ApiKey(id=key_id, name=name, tenant=tenant, created=datetime.now(UTC), sha256=_digest(secret))
+    key = ApiKey(
+        id=key_id,
+        name=name,
+        tenant=tenant,
+        created=datetime.now(UTC),
+        sha256=_digest(secret),
+        webhook_hosts=tuple(webhook_hosts),
+        webhook_secrets=(new_secret(),) if webhook_hosts else (),
+    )
     _write(path, (*(list_keys(path) if path.exists() else ()), key))
     return f"rat_{key_id}_{secret}"
 
@@ -96,14 +119,33 @@ def list_keys(path: Path) -> tuple[ApiKey, ...]:
     return KeysFile.model_validate_json(path.read_bytes()).keys
 
 
+def find_key(path: Path, key_id: str) -> ApiKey:
+    """The key of an id; raises `NotFound`."""
+    found = next((key for key in list_keys(path) if key.id == key_id), None)
+    if found is None:
+        raise NotFound(f"There is no key {key_id!r} in {path}.")
+    return found
+
+
 def revoke_key(path: Path, key_id: str) -> ApiKey:
     """Take a key out of the file; raises `NotFound`. Running servers see it with their next request."""
-    keys = list_keys(path)
-    revoked = next((key for key in keys if key.id == key_id), None)
-    if revoked is None:
-        raise NotFound(f"There is no key {key_id!r} in {path}.")
-    _write(path, tuple(key for key in keys if key.id != key_id))
+    revoked = find_key(path, key_id)
+    _write(path, tuple(key for key in list_keys(path) if key.id != key_id))
     return revoked
+
+
+def set_webhooks(path: Path, key_id: str, *, hosts: Sequence[str], new: bool) -> ApiKey:
+    """Let the webhooks of a key go to these hosts and no others; `new` replaces the secret that signs.
+
+    Calls are signed with the replaced secret too, until the next one is replaced. Raises `NotFound`.
+    """
+    key = find_key(path, key_id)
+    kept = key.webhook_secrets
+    if new or not kept:
+        kept = (new_secret(), *kept[:1])
+    changed = ApiKey.model_validate(dict(key) | {"webhook_hosts": tuple(hosts), "webhook_secrets": kept})
+    _write(path, tuple(changed if each.id == key_id else each for each in list_keys(path)))
+    return changed
 
 
 def check_address(host: str, keys_file: Path | None) -> None:
@@ -154,6 +196,13 @@ def server_secret(data_dir: Path) -> bytes:
     if len(secret) < SECRET_BYTES:
         raise InvalidRequest(f"The secret in {path} is too short; remove the file to get a new one.")
     return secret
+
+
+def _parts(authorization: str | None) -> tuple[str, str, str, str]:
+    """Scheme, prefix, id and secret of a header; what is missing is empty."""
+    scheme, _, token = (authorization or "").partition(" ")
+    prefix, key_id, secret = (*token.strip().split("_", 2), "", "")[:3]
+    return scheme, prefix, key_id, secret
 
 
 def _digest(secret: str) -> str:

@@ -12,6 +12,8 @@ from pydantic.json_schema import models_json_schema
 from app import schemas, targets
 from app.errors import MEDIA_TYPE, ProblemBody, status_of
 from app.forms import FILES, IMAGE_TYPES
+from app.webhooks.bodies import WebhookMessage
+from app.webhooks.contract import called
 from jobs.catalogue import MethodCard
 from jobs.errors import (
     InternalError,
@@ -37,6 +39,7 @@ ANSWERED: tuple[type[BaseModel], ...] = (
     targets.ProgressDocument,
     schemas.Live,
     schemas.Ready,
+    WebhookMessage,
 )
 BINARY: Json = {"type": "string", "format": "binary"}
 TEXT: Json = {"schema": {"type": "string"}}
@@ -204,6 +207,7 @@ def _document(app: FastAPI) -> Json:
     for path, operations in document["paths"].items():
         for operation in operations.values():
             _complete(operation, public=path in {"/livez", "/readyz"})
+    document["webhooks"] = {"explanation": {"post": called(ref(WebhookMessage))}}
     return document
 
 

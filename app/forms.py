@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.schemas import MAX_DEADLINE_SECONDS, MAX_LABEL, MAX_METRICS, MAX_SEED, MAX_TARGETS
-from jobs.job import Lane
+from app.schemas import MAX_DEADLINE_SECONDS, MAX_LABEL, MAX_METRICS, MAX_SEED, MAX_TARGETS, MAX_WEBHOOK
+from jobs.job import Lane, WebhookEvent
 
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/tiff", "application/octet-stream")
 Schema = dict[str, Any]  # Any: a JSON Schema
@@ -24,6 +24,15 @@ def _text_fields() -> dict[str, Schema]:
         "seed": {"type": "integer", "minimum": 0, "maximum": MAX_SEED},
         "lane": {"type": "string", "enum": [lane.value for lane in Lane]},
         "deadline": {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_DEADLINE_SECONDS},
+        **_webhook_fields(),
+    }
+
+
+def _webhook_fields() -> dict[str, Schema]:
+    events = {"type": "string", "enum": [event.value for event in WebhookEvent]}
+    return {
+        "webhook": {"type": "string", "format": "uri", "pattern": "^https://", "maxLength": MAX_WEBHOOK},
+        "webhook_events": {"type": "array", "minItems": 1, "uniqueItems": True, "items": events},
     }
 
 
@@ -39,4 +48,5 @@ EXPLANATION_TEXTS = _text_fields()
 BATCH_TEXTS: dict[str, Schema] = {
     "model": EXPLANATION_TEXTS["model"],
     "specs": {"type": "string", "contentMediaType": "application/json"},
+    **_webhook_fields(),
 }

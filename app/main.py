@@ -28,6 +28,9 @@ from app.telemetry import Meter, Telemetry
 from app.uploads.decoder import Decoder
 from app.uploads.formats import UploadLimits
 from app.waiting import Lookout
+from app.webhooks.delivery import Courier
+from app.webhooks.sending import Sender, trusted
+from jobs.calls import WebhookCalls
 from jobs.catalogue import load_catalogue
 from jobs.changes import Changes
 from jobs.connection import connect
@@ -90,11 +93,19 @@ def _lifespan(
             stack.push_async_callback(changes.stop)
 
             store, registry = JobStore(redis, keys), Registry(redis, keys)
+            calls = WebhookCalls(redis, keys)
+            if not access.open:
+                sender = await stack.enter_async_context(_sender(settings))
+                courier = Courier(calls, store, access, sender, telemetry)
+                await courier.start()
+                stack.push_async_callback(courier.stop)
+
             menu = Menu(load_catalogue(), registry)
             app.state.services = Services(
                 settings=settings,
                 access=access,
                 queue=JobQueue(redis, keys),
+                calls=calls,
                 store=store,
                 registry=registry,
                 menu=menu,
@@ -107,6 +118,14 @@ def _lifespan(
             yield
 
     return lifespan
+
+
+def _sender(settings: ApiSettings) -> Sender:
+    return Sender(
+        seconds=settings.webhook_seconds,
+        private=settings.webhook_private_addresses,
+        trust=trusted(settings.webhook_ca_file),
+    )
 
 
 def _upload_limits(settings: ApiSettings) -> UploadLimits:

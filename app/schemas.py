@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from app.targets import TargetDocument
 from jobs.catalogue import MethodCard, MetricCard, ModelCard
 from jobs.errors import Problem
-from jobs.job import Lane, MethodRef, ModelRef, State
+from jobs.job import Lane, MethodRef, ModelRef, State, WebhookEvent
 from jobs.result import Prediction, Provenance, Timings
 
 MAX_TARGETS = 32
@@ -21,6 +21,7 @@ MAX_CLASS = 1_000_000
 MAX_LABEL = 256
 MAX_SEED = 2**63 - 1
 MAX_DEADLINE_SECONDS = 86_400
+MAX_WEBHOOK = 2048
 
 TARGET_RULE = f"a class index, a label, or a list of 1 to {MAX_TARGETS} different ones"
 _ONE_TARGET: dict[str, Any] = {  # Any: a JSON Schema
@@ -103,13 +104,27 @@ class Spec(Asked):
     )
 
 
-class ExplanationFields(Spec):
+class Calls(Asked):
+    """Whom to call about what was asked for."""
+
+    webhook: str | None = Field(
+        None,
+        max_length=MAX_WEBHOOK,
+        description="URL to call, on a host that is registered with the API key; see `webhooks` below.",
+        json_schema_extra={"format": "uri", "pattern": "^https://"},
+    )
+    webhook_events: Annotated[tuple[WebhookEvent, ...], at_most(MAX_TARGETS)] | None = Field(
+        None, min_length=1, description="Upon what to call; `completed` if absent: done, failed or cancelled."
+    )
+
+
+class ExplanationFields(Spec, Calls):
     """One explanation, without the image."""
 
     model: Name = Field(description="Id of a model of `/api/v1/models`.")
 
 
-class BatchFields(Asked):
+class BatchFields(Calls):
     """A batch as it is read: each spec becomes a `Spec` by itself, so that all mistakes are found."""
 
     model: Name
@@ -133,7 +148,7 @@ class ExplanationRequest(ExplanationFields, Base64Image):
     """One explanation as a JSON body."""
 
 
-class BatchSpecs(Asked):
+class BatchSpecs(Calls):
     """Many explanations of one image, without the image."""
 
     model: Name = Field(description="Id of a model of `/api/v1/models`.")

@@ -15,6 +15,7 @@ from app.settings import ApiSettings
 from app.submissions import Desk
 from app.telemetry import Telemetry
 from app.waiting import Lookout
+from jobs.calls import WebhookCalls
 from jobs.queue import JobQueue
 from jobs.registry import Registry
 from jobs.store import JobStore
@@ -27,6 +28,7 @@ class Services:
     settings: ApiSettings
     access: Access
     queue: JobQueue
+    calls: WebhookCalls
     store: JobStore
     registry: Registry
     menu: Menu

@@ -49,5 +49,15 @@ class ApiSettings(BaseSettings):
         15.0, gt=0, le=300, description="Silence before an event stream says so."
     )
 
+    webhook_seconds: float = Field(
+        10.0, gt=0, le=60, description="How long a call to a webhook may take, from name to answer."
+    )
+    webhook_private_addresses: bool = Field(
+        False, description="Whether webhooks may go to private and loopback addresses."
+    )
+    webhook_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities to trust with webhooks, instead of the public ones."
+    )
+
     picture_cache_bytes: int = Field(64 * MIB, ge=0, description="Memory for pictures that were drawn.")
     picture_max_age_seconds: int = Field(3600, ge=0, description="How long a client may keep a picture.")

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
+from app.access import ApiKey
 from app.errors import invalid, problems_of
 from app.images import Darkroom, Picture
 from app.menu import Menu
 from app.requests import Fields, Submission
 from app.schemas import Asked, BatchFields, ExplanationFields, Spec
 from app.uploads.decoder import Decoder
+from app.webhooks.wishes import webhook_of
 from jobs.catalogue import ModelCard, Need
 from jobs.errors import Problem
 from jobs.fingerprint import job_id
-from jobs.job import Job, Lane, MethodRef, Opened, Terms
+from jobs.job import Job, Lane, MethodRef, Opened, Terms, Webhook, WebhookEvent
 
-FIELDS = ("model", *Spec.model_fields)
+FIELDS = tuple(ExplanationFields.model_fields)
 BATCH_FIELDS = tuple(BatchFields.model_fields)
 GIVE_REFERENCE = "send a second image, as a file part `reference` of a form or as base64 in JSON"
 BULK_COST = (
@@ -51,6 +53,14 @@ class Order:
         """The job itself."""
         return self.opened.job
 
+    def calling(self, webhook: Webhook | None, fields: Fields) -> Order:
+        """This order, and whom to call upon what."""
+        if webhook is None:
+            return self
+        asked = fields.get("webhook_events") or (WebhookEvent.COMPLETED,)
+        events = tuple(dict.fromkeys(asked))
+        return replace(self, terms=replace(self.terms, webhook=webhook, webhook_events=events))
+
 
 class Desk:
     """Turns submissions of clients into jobs."""
@@ -60,17 +70,18 @@ class Desk:
         self._darkroom = Darkroom(decoder, secret)
         self._secret = secret
 
-    async def order(self, tenant: str, submission: Submission) -> Order:
+    async def order(self, tenant: str, submission: Submission, key: ApiKey | None = None) -> Order:
         """The order of one submission; raises `InvalidRequest` or `Refused`."""
         problems = list(submission.problems)
         fields = _valid(ExplanationFields, submission.fields, "", problems)
         model = await self._model(fields.get("model"), problems)
         wish = self._wish(fields, model, "", problems)
         self._check_reference([fields], submission, problems)
+        webhook = webhook_of(fields, key, problems)
         [order] = await self._orders(tenant, submission, model, [wish], problems)
-        return order
+        return order.calling(webhook, fields)
 
-    async def orders(self, tenant: str, submission: Submission) -> list[Order]:
+    async def orders(self, tenant: str, submission: Submission, key: ApiKey | None = None) -> list[Order]:
         """The orders of a batch in the order of its specs; raises like `order`."""
         problems = list(submission.problems)
         fields = _valid(BatchFields, submission.fields, "", problems)
@@ -81,7 +92,9 @@ class Desk:
             specs.append(_valid(Spec, spec, prefix, problems))
             wishes.append(self._wish(specs[-1], model, prefix, problems))
         self._check_reference(specs, submission, problems)
-        return await self._orders(tenant, submission, model, wishes, problems)
+        webhook = webhook_of(fields, key, problems)
+        orders = await self._orders(tenant, submission, model, wishes, problems)
+        return [order.calling(webhook, fields) for order in orders]
 
     async def _model(self, model_id: str | None, problems: list[Problem]) -> ModelCard | None:
         if model_id is None:

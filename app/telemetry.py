@@ -37,12 +37,25 @@ class Telemetry:
             registry=self._registry,
         )
         self._workers = Gauge("rationale_live_workers", "Workers with a heartbeat.", registry=self._registry)
+        self._calls = Counter(
+            "rationale_webhook_tries",
+            "Calls to webhooks that were tried, by how it ended.",
+            ("outcome",),
+            registry=self._registry,
+        )
+        self._waiting_calls = Gauge(
+            "rationale_webhook_calls", "Calls to webhooks that are not over.", registry=self._registry
+        )
         self._dead = Gauge("rationale_dead_letters", "Jobs given up for good.", registry=self._registry)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answer; `route` is the path's template, so that ids make no series of their own."""
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
+
+    def called(self, outcome: str) -> None:
+        """Count one try of a call to a webhook."""
+        self._calls.labels(outcome).inc()
 
     def exposition(
         self,
@@ -51,6 +64,7 @@ class Telemetry:
         drain_seconds: Mapping[str, float],
         workers: int,
         dead_letters: int,
+        webhook_calls: int,
     ) -> bytes:
         """Everything in Prometheus' text format."""
         for gauge, values in ((self._depth, depths), (self._drain, drain_seconds)):
@@ -59,6 +73,7 @@ class Telemetry:
                 gauge.labels(model).set(value)
         self._workers.set(workers)
         self._dead.set(dead_letters)
+        self._waiting_calls.set(webhook_calls)
         return generate_latest(self._registry)
 
 

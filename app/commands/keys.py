@@ -14,8 +14,13 @@ from app.commands.run import plain_errors
 keys = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
 
 KeysFile = Annotated[
-    Path, typer.Option(help="JSON file of the keys; it holds no secrets.", envvar="RATIONALE_KEYS_FILE")
+    Path,
+    typer.Option(
+        help="JSON file of the keys; no secrets but those that sign webhooks.", envvar="RATIONALE_KEYS_FILE"
+    ),
 ]
+KeyId = Annotated[str, typer.Argument(help="The middle part of the key.")]
+HOSTS_HELP = "Where its webhooks may go: example.org, or example.org:8443. May be given several times."
 
 
 @keys.command()
@@ -23,12 +28,38 @@ def create(
     keys_file: KeysFile,
     tenant: Annotated[str, typer.Option(help="Whose images and explanations the key opens.")],
     name: Annotated[str, typer.Option(help="What the key is for, in your words.")],
+    webhook_host: Annotated[list[str] | None, typer.Option(help=HOSTS_HELP)] = None,
 ) -> None:
-    """Make a key and print it; this is the only time that its secret is seen."""
-    from app.access import create_key
+    """Make a key and print it; this is the only time that its secret is seen.
+
+    With webhook hosts the second line is the secret that signs the calls.
+    """
+    from app.access import create_key, find_key
 
     with plain_errors():
-        typer.echo(create_key(keys_file, name=name, tenant=tenant))
+        key = create_key(keys_file, name=name, tenant=tenant, webhook_hosts=webhook_host or ())
+        typer.echo(key)
+        for secret in find_key(keys_file, key.split("_")[1]).webhook_secrets:
+            typer.echo(secret.get_secret_value())
+
+
+@keys.command()
+def webhooks(
+    key_id: KeyId,
+    keys_file: KeysFile,
+    host: Annotated[list[str] | None, typer.Option(help=HOSTS_HELP)] = None,
+    new_secret: Annotated[bool, typer.Option("--new-secret", help="Sign with a new secret.")] = False,
+) -> None:
+    """Let the webhooks of a key go to these hosts and no others, and print the secret that signs the calls.
+
+    After `--new-secret` calls carry two signatures, the second by the secret before; receivers may change
+    over until the next new one.
+    """
+    from app.access import set_webhooks
+
+    with plain_errors():
+        changed = set_webhooks(keys_file, key_id, hosts=host or (), new=new_secret)
+        typer.echo(changed.webhook_secrets[0].get_secret_value())
 
 
 @keys.command("list")
@@ -37,17 +68,20 @@ def list_them(keys_file: KeysFile) -> None:
     from app.access import list_keys
 
     table = Table()
-    for heading in ("id", "tenant", "created", "name"):
+    for heading in ("id", "tenant", "created", "name", "webhook hosts"):
         table.add_column(heading)
     with plain_errors():
         for key in list_keys(keys_file):
-            table.add_row(key.id, key.tenant, f"{key.created:%Y-%m-%d %H:%M}", key.name)
+            table.add_row(
+                key.id, key.tenant, f"{key.created:%Y-%m-%d %H:%M}", key.name, " ".join(key.webhook_hosts)
+            )
     Console().print(table)
 
 
 @keys.command()
 def revoke(
-    key_id: Annotated[str, typer.Argument(help="The middle part of the key.")], keys_file: KeysFile
+    key_id: KeyId,
+    keys_file: KeysFile,
 ) -> None:
     """Take a key away; running servers refuse it from their next request on."""
     from app.access import revoke_key

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, suppress
 
 from fastapi import APIRouter, Request, Response
 
+from app.access import ApiKey
 from app.contract import PREFER, WAITED, answers, header, media, upload
 from app.documents import PREFIX, document, location, tag
 from app.errors import ExplanationFailed
@@ -67,7 +68,7 @@ async def submit(request: Request, services: Use, tenant: Tenant) -> Response:
     """
     preference = _preference(request, services)
     submission = await read_submission(request, services.body_limits, FIELDS)
-    order = await services.desk.order(tenant, submission)
+    order = await services.desk.order(tenant, submission, _key(request, services))
     job, record = order.job, await _submitted(services, order, preference.wait_seconds)
     if record.failure is not None and record.state is State.FAILED:
         raise ExplanationFailed(job.id, record.failure.error())
@@ -97,7 +98,7 @@ async def submit_batch(request: Request, services: Use, tenant: Tenant) -> Respo
     """
     preference = _preference(request, services)
     submission = await read_submission(request, services.body_limits, BATCH_FIELDS)
-    orders = await services.desk.orders(tenant, submission)
+    orders = await services.desk.orders(tenant, submission, _key(request, services))
     records = await _all_submitted(services, orders, preference.wait_seconds)
     documents = await asyncio.gather(*(_content(services, record) for record in records))
     done = all(record.state in FINISHED for record in records)
@@ -157,6 +158,10 @@ def _preference(request: Request, services: Services) -> Preference:
     return read_preference(
         request.headers.getlist("prefer"), max_wait_seconds=services.settings.max_wait_seconds
     )
+
+
+def _key(request: Request, services: Services) -> ApiKey | None:
+    return services.access.key_of(request.headers.get("authorization"))
 
 
 async def _submitted(services: Services, order: Order, wait_seconds: float) -> JobRecord:

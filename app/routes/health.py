@@ -53,6 +53,7 @@ async def metrics(services: Use) -> Response:
         drain_seconds=await services.queue.drain_seconds(),
         workers=len(await services.registry.workers()),
         dead_letters=await services.queue.dead_letter_count(),
+        webhook_calls=await services.calls.waiting(),
     )
     return Response(content, headers={"Content-Type": EXPOSITION})
 

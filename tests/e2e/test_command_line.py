@@ -116,3 +116,21 @@ def test_a_key_is_made_listed_and_revoked(tmp_path: Path) -> None:
     assert key_id in listed
     assert secret not in (tmp_path / "keys.json").read_text() + listed
     assert key_id not in rationale("keys", "list", *file)
+
+
+def test_a_key_for_webhooks_comes_with_the_secret_that_signs(tmp_path: Path) -> None:
+    file = ("--keys-file", str(tmp_path / "keys.json"))
+    named = ("--tenant", "ward-7", "--name", "viewer")
+
+    key, secret = rationale("keys", "create", *file, *named, "--webhook-host", "example.org").split()
+    key_id = key.split("_")[1]
+    same = rationale(
+        "keys", "webhooks", key_id, *file, "--host", "example.org", "--host", "a.example"
+    ).strip()
+    other = rationale("keys", "webhooks", key_id, *file, "--host", "example.org", "--new-secret").strip()
+
+    assert secret == same != other
+    assert secret.startswith("whsec_") and other.startswith("whsec_")
+    assert "example.org" in rationale("keys", "list", *file)
+    assert secret not in rationale("keys", "list", *file)
+    rationale("keys", "create", *file, *named, "--webhook-host", "10.0.0.1", status=2)

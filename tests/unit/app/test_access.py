@@ -15,10 +15,12 @@ from app.access import (
     Access,
     check_address,
     create_key,
+    find_key,
     is_loopback,
     list_keys,
     revoke_key,
     server_secret,
+    set_webhooks,
 )
 from jobs.errors import InvalidRequest, NotFound, Unauthorised
 
@@ -83,6 +85,37 @@ def test_an_unknown_key_cannot_be_revoked(tmp_path: Path) -> None:
     with pytest.raises(NotFound):
         revoke_key(path, "nothing")
     assert len(list_keys(path)) == 1
+
+
+def test_a_key_with_webhook_hosts_has_a_secret_that_can_be_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    plain = create_key(path, name="x", tenant="clinic").split("_")[1]
+    key_id = create_key(path, name="y", tenant="clinic", webhook_hosts=["example.org"]).split("_")[1]
+    assert find_key(path, plain).webhook_secrets == ()
+    [first] = find_key(path, key_id).webhook_secrets
+    assert first.get_secret_value() in path.read_text()
+    assert first.get_secret_value() not in repr(find_key(path, key_id))
+    more = set_webhooks(path, key_id, hosts=["example.org", "example.com:8443"], new=False)
+    assert (more.webhook_hosts, more.webhook_secrets) == (("example.org", "example.com:8443"), (first,))
+    for _ in range(2):
+        before = find_key(path, key_id).webhook_secrets[0]
+        after = set_webhooks(path, key_id, hosts=[], new=True)
+        assert after.webhook_secrets[1] == before != after.webhook_secrets[0]
+    assert find_key(path, plain).webhook_hosts == find_key(path, key_id).webhook_hosts == ()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with pytest.raises(NotFound):
+        set_webhooks(path, "nothing", hosts=[], new=True)
+
+
+def test_a_key_is_found_by_a_header_and_by_its_id(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    key = create_key(path, name="x", tenant="clinic", webhook_hosts=["example.org"])
+    access = Access(path)
+    assert (
+        access.key_of(f"Bearer {key}") == access.key(key.split("_")[1]) == find_key(path, key.split("_")[1])
+    )
+    assert access.key("nothing") is None
+    assert Access(None).key_of(f"Bearer {key}") is None
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost", "LOCALHOST", "::1", "[::1]"])

@@ -1,0 +1,1 @@
+"""Calls to the webhooks of clients: where they may go, what they say, and that they arrive."""
