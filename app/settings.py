@@ -45,7 +45,7 @@ class ApiSettings(BaseSettings):
         3600.0, gt=0, description="Predicted wait beyond which a model accepts no more jobs."
     )
     tenant_seconds: float = Field(
-        7200.0, gt=0, description="Predicted device time of one tenant's unfinished jobs that is accepted."
+        7200.0, gt=0, description="Predicted device time of one tenant's unfinished jobs of a lane."
     )
     max_wait_seconds: float = Field(60.0, ge=0, le=600, description="Longest `Prefer: wait` that is kept.")
     heartbeat_seconds: float = Field(

@@ -18,7 +18,7 @@ All keys of one deployment share the hash tag `{namespace}`, so each script stay
 | `pending:<tenant>`        | zset   | a tenant's unfinished jobs by submit time              | `RESULT`    |
 | `events:<id>`             | stream | the job's newest changes, for who missed some          | `RESULT`    |
 | `load:<model>`            | hash   | predicted device seconds of unfinished jobs by flow    | `RESULT`    |
-| `tenant-load:<tenant>`    | hash   | `seconds` -> those of a tenant, of all models          | `RESULT`    |
+| `tenant-load:<tenant>`    | hash   | those of a tenant's jobs of all models by lane         | `RESULT`    |
 | `pace:<model>`            | hash   | what was measured of jobs; see scripts/pace.lua        | `SEEN`      |
 | `binding:<name>`          | hash   | fingerprint, attempts, jobs of a request with a key    | `RESULT`    |
 | `webhooks:<id>`           | hash   | whom an unfinished job calls (`Webhook`) -> upon what  | `RESULT`    |

@@ -19,7 +19,7 @@ class Limits:
     """How much may be unfinished: jobs of a model and of a tenant, and seconds, predicted from the pace.
 
     `wait_seconds` bounds how long a job of a model may have to wait, `tenant_seconds` what the jobs of a
-    tenant may take on the device.
+    tenant may take on the device in each of its lanes.
     """
 
     jobs: int = 1000

@@ -18,7 +18,7 @@ local function enqueue(places, id, flow, price, fields, group, channel, result_s
   redis.call('HSET', job, 'entry', entry, 'state', 'queued', 'progress', '0', 'submitted_at', time,
     'crashes', '0', 'interruptions', '0', 'flow', flow, 'price', string.format('%.9f', price), unpack(fields))
   add_to(load, flow, price)
-  add_to(tenant_load, 'seconds', price)
+  add_to(tenant_load, lane_of(flow), price)
   for _, ids in ipairs({pending, unfinished}) do
     redis.call('ZADD', ids, time, id)
     redis.call('ZREMRANGEBYSCORE', ids, '-inf', '(' .. oldest)

@@ -80,6 +80,10 @@ local function add_to(hash, field, seconds)
   end
 end
 
+local function lane_of(flow)
+  return string.match(flow, '^%S+')
+end
+
 -- Takes off what an unfinished job weighed, once. Sums that drifted begin anew when nothing is left to weigh.
 local function unburden(id, job, queue, pending, unfinished, load, tenant_load)
   local known = redis.call('HMGET', job, 'price', 'flow')
@@ -88,7 +92,7 @@ local function unburden(id, job, queue, pending, unfinished, load, tenant_load)
   if known[1] then
     redis.call('HDEL', job, 'price')
     add_to(load, known[2], -tonumber(known[1]))
-    add_to(tenant_load, 'seconds', -tonumber(known[1]))
+    add_to(tenant_load, lane_of(known[2]), -tonumber(known[1]))
   end
   if known[2] and redis.call('XLEN', queue) == 0 then
     redis.call('HDEL', load, known[2])

@@ -111,7 +111,7 @@ end
 
 local oldest = tonumber(time) - tonumber(result_seconds)
 local drained, done = outlook(pace, load, flow, price)
-local tenant_seconds = tonumber(redis.call('HGET', tenant_load, 'seconds') or 0)
+local tenant_seconds = tonumber(redis.call('HGET', tenant_load, lane) or 0)
 if redis.call('ZCOUNT', pending, oldest, '+inf') >= tonumber(most_tenant_jobs)
   or (tenant_seconds > 0 and tenant_seconds + price > tonumber(most_tenant_seconds)) then
   return refused('tenant-full', done - price)

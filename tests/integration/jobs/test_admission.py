@@ -127,6 +127,15 @@ async def test_a_tenant_may_have_so_much_device_time_waiting(queue: JobQueue) ->
     assert (await submit(queue, sample_job(), limits=limits, terms=terms)).created
 
 
+async def test_a_dear_job_takes_nothing_from_the_other_lane_of_its_tenant(queue: JobQueue) -> None:
+    limits = Limits(tenant_seconds=10.0)
+    dear = Terms(cost=100 / SECONDS_PER_PASS, lane=Lane.BULK)
+    assert (await submit(queue, sample_job(), limits=limits, terms=dear)).created
+    with pytest.raises(TenantFull):
+        await submit(queue, sample_job(), limits=limits, terms=dear)
+    assert (await submit(queue, sample_job(), limits=limits)).created
+
+
 async def test_the_time_to_wait_follows_from_what_was_measured(
     queue: JobQueue, redis: Redis, keys: Keys
 ) -> None:

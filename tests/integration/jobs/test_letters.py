@@ -71,7 +71,7 @@ async def test_what_is_retried_weighs_as_if_it_were_new(queue: JobQueue, redis: 
     await queue.retry(letter.letter)
     flow = f"interactive {job.tenant}"
     assert float(await redis.hget(keys.load(MODEL.key), flow) or 0) == pytest.approx(1.0)
-    assert float(await redis.hget(keys.tenant_load(job.tenant), "seconds") or 0) == pytest.approx(1.0)
+    assert float(await redis.hget(keys.tenant_load(job.tenant), "interactive") or 0) == pytest.approx(1.0)
     assert await redis.zscore(keys.pending(job.tenant), job.id)
     [claim] = await queue.claim("worker", [MODEL], count=9, block_seconds=0)
     await queue.commit([(claim, sample_result(job), {"2": MAP})])
