@@ -46,8 +46,13 @@ class Plan:
 
     @property
     def patience_seconds(self) -> float:
-        """How long a client waits for one job: as long as two that hang, and some leases."""
-        return 2 * self.deadline_seconds + 3 * self.lease_seconds
+        """How long a client waits for one job before it leaves that to the audit."""
+        return 4 * self.lease_seconds
+
+    @property
+    def drain_seconds(self) -> float:
+        """How long no job may end after the last blow: as long as one that hangs, with others and alone."""
+        return 2 * self.deadline_seconds + self.lease_seconds
 
 
 def harms_in(seconds: float) -> dict[Harm, int]:

@@ -28,6 +28,7 @@ from jobs.embedded import EmbeddedRedis
 from jobs.keys import Keys
 
 START_SECONDS = 60.0
+POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,19 @@ async def _go_through(plan: Plan, place: Site, history: History) -> None:
             group.create_task(crowd.use(over))
             await storm.rage()
             over.set()
+        await _drain(plan, place.witness)
         await crowd.audit()
     history.told += place.witness.told([one.job for one in history.accepted])
+
+
+async def _drain(plan: Plan, witness: Witness) -> None:
+    """Wait until no job is unfinished, or their number has stayed for longer than one can hang."""
+    left, since = -1, time.monotonic()
+    while left and time.monotonic() - since < plan.drain_seconds:
+        now_left = await asyncio.to_thread(witness.unfinished)
+        if now_left != left:
+            left, since = now_left, time.monotonic()
+        await asyncio.sleep(POLL_SECONDS)
 
 
 @asynccontextmanager

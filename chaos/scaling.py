@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import os
 import secrets
+import signal
 import tempfile
 import time
 from contextlib import ExitStack
@@ -37,7 +38,7 @@ from jobs.queue import JobQueue
 from jobs.registry import Registry
 
 COUNTS = (1, 2, 4, 8, 16, 32)
-WARM_UP_SECONDS = 1.0
+WARM_UP_SECONDS = 2.0
 SUBMITTED_TOGETHER = 200
 POLL_SECONDS = 0.05
 KEYS = Keys(NAMESPACE)
@@ -90,13 +91,20 @@ async def _watch(plan: Plan, fleet: Fleet, url: str) -> Pace:
             if len(await Registry(redis, KEYS).workers()) == plan.workers:
                 break
             await asyncio.sleep(POLL_SECONDS)
+        _tell(fleet, signal.SIGSTOP)  # else many workers are done with what is there before all is there
         await _fill(redis, round(1.5 * plan.workers * (plan.seconds + WARM_UP_SECONDS) / plan.batch_seconds))
+        _tell(fleet, signal.SIGCONT)
         await asyncio.sleep(WARM_UP_SECONDS)
         begin, before = time.monotonic(), await _counters(redis, fleet)
         await asyncio.sleep(plan.seconds)
         seconds, after = time.monotonic() - begin, await _counters(redis, fleet)
     left, redis_seconds, worker_seconds = (late - early for early, late in zip(before, after, strict=True))
     return Pace(plan.workers, -left / seconds, redis_seconds / seconds, worker_seconds / seconds)
+
+
+def _tell(fleet: Fleet, number: signal.Signals) -> None:
+    for slot in fleet.workers:
+        slot.signal(number)
 
 
 async def _fill(redis: Redis, count: int) -> None:

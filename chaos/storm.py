@@ -77,7 +77,8 @@ class Storm:
         child = slot.child()
         if child is not None:
             self._note(Harm.CHILD_KILLED, slot.name, jobs)
-            child.kill()
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
         slot.signal(signal.SIGCONT)
         if child is None:  # it has just ended by itself
             await self._kill_child()
@@ -86,7 +87,8 @@ class Storm:
         slot, jobs = await self._busy_worker()
         child = slot.child()
         if child is not None:
-            child.suspend()
+            with suppress(psutil.NoSuchProcess):
+                child.suspend()
         self._note(Harm.WORKER_FROZEN, slot.name, jobs)
         slot.frozen = True
         self._do_aside(self._wake(slot, child, jobs, len(self.history.blows) - 1))
