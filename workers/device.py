@@ -53,6 +53,7 @@ def _run(pipe: ChildEnd, options: argparse.Namespace, slice_seconds: float) -> N
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
     import torch
 
+    from workers.cores import Cores
     from workers.lag import Lag
     from workers.models.repository import Repository
     from workers.probe import Interrupted
@@ -65,10 +66,13 @@ def _run(pipe: ChildEnd, options: argparse.Namespace, slice_seconds: float) -> N
     torch.backends.cudnn.allow_tf32 = False
     repository = Repository(options.models, phantoms=options.phantoms, max_bytes=options.model_bytes)
     runner = Runner(repository, options.device, chunk_rows=options.chunk_rows)
+    cores = Cores()
     pacing = Pacing(
         slice_seconds,
         (1 - MARGIN) * options.deadline_seconds,
-        prepare=torch.get_num_threads,  # a thread that never asks takes every core there is
+        prepare=cores.prepare,
+        begin=cores.begin,
+        go_on=cores.go_on,
         catch_up=Lag(runner.device).catch_up,
     )
     try:
@@ -85,7 +89,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--phantoms", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--chunk-rows", type=int, default=32)
+    parser.add_argument("--chunk-rows", type=int, default=0)
     parser.add_argument("--model-bytes", type=int, default=0)
     parser.add_argument("--deadline-seconds", type=float, default=math.inf)
     parser.add_argument("--log-level", default="info")

@@ -37,6 +37,7 @@ class Work(Message):
     jobs: tuple[Job, ...]
     images: tuple[int, ...]
     references: tuple[int | None, ...]
+    expected_seconds: float = Field(0.0, ge=0, description="How long the device should work on it.")
     lanes: tuple[Lane, ...]
 
 

@@ -24,6 +24,8 @@ from workers.runs import Explained, Run, attempt, is_out_of_memory
 
 T = TypeVar("T")
 
+CHUNK_ROWS = 32
+CPU_CHUNK_ROWS = 8  # what they leave behind stays in the caches: RISE is a third faster than with 32
 TOP = 5  # predictions that a result lists
 VERSIONS = {
     "rationale": version("rationale"),
@@ -52,17 +54,17 @@ class Runner:
         repository: Repository,
         device: str = "auto",
         *,
-        chunk_rows: int = 32,
+        chunk_rows: int = 0,
         methods: Mapping[str, Method[Any]] = METHODS,  # Any: each has parameters of its own
     ) -> None:
         """`device` is a name of torch's, or `auto`: a GPU if there is one.
 
-        At most `chunk_rows` changed images go through a network at once.
+        At most `chunk_rows` changed images go through a network at once; 0 means as many as suit the device.
         """
         self.device = choose_device(device)
         self._meter = Meter(self.device)
         self._repository = repository
-        self._chunk_rows = chunk_rows
+        self._chunk_rows = chunk_rows or (CPU_CHUNK_ROWS if self.device == "cpu" else CHUNK_ROWS)
         self._methods = methods
 
     def cards(self) -> tuple[ModelCard, ...]:

@@ -32,7 +32,12 @@ class WorkerSettings(BaseSettings):
         128 * 2**20, ge=1, description="Pixels of one batch at most; a larger image runs alone."
     )
     window: int = Field(0, ge=0, description="Jobs held at once; 0 means four batches.")
-    chunk_rows: int = Field(32, ge=1, le=4096, description="Images that one pass through a network takes.")
+    chunk_rows: int = Field(
+        0,
+        ge=0,
+        le=4096,
+        description="Images that one pass through a network takes; 0 means 8 on a CPU, 32 elsewhere.",
+    )
     model_bytes: int = Field(
         0, ge=0, description="Weights kept loaded; the least recently used go first. 0 means no limit."
     )

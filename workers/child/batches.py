@@ -43,13 +43,16 @@ class Explainer(Protocol):
 class Pacing:
     """How batches share a device: about `slice_seconds` at a time while several are open.
 
-    Methods that can end early do so after `soft_seconds`. `prepare` runs first in each thread that computes;
-    `catch_up` waits for a device that lags behind what it was told, so that a clock says what it did.
+    Methods that can end early do so after `soft_seconds`. `prepare` runs first in each thread that computes,
+    `begin` before each batch with the seconds that are expected of it, `go_on` before each of its chunks
+    with whether others came a moment ago. `catch_up` waits for a device that lags behind what it was told, so that a clock says what it did.
     """
 
     slice_seconds: float = SLICE_SECONDS
     soft_seconds: float = math.inf
     prepare: Callable[[], object] = lambda: None
+    begin: Callable[[float], object] = lambda _: None
+    go_on: Callable[[bool], object] = lambda _: None
     catch_up: Callable[[], None] = lambda: None
 
 
@@ -85,6 +88,7 @@ class Batches:
 
     def _compute(self, work: Work, blobs: list[bytes]) -> None:
         try:
+            self._pacing.begin(work.expected_seconds)
             self._answer(work, blobs)
         except BaseException as error:  # noqa: BLE001 - the thread that serves raises it
             self._baton.stop()
@@ -119,6 +123,7 @@ class Batches:
         """Others have the device while it is their turn; an unwanted batch ends here."""
         self._pacing.catch_up()
         self._baton.checkpoint(work.batch)
+        self._pacing.go_on(self._baton.is_crowded)
         if self._inbox.unwanted(work):
             raise self._interrupted
 

@@ -11,6 +11,7 @@ from jobs.job import Flow
 from workers.child.rota import Rota
 from workers.child.threads import Threads
 
+CROWDED_SECONDS = 0.25
 PRESSED_SHARE = 0.1  # of a slice is the least that a batch has before a fresh one may have its turn
 
 
@@ -33,6 +34,7 @@ class Baton:
         self._holder: int | None = None
         self._since = 0.0
         self._is_pressed = False
+        self._crowded_until = 0.0
         self._not_begun: dict[int, Callable[[], None]] = {}
         self._asleep: dict[int, Semaphore] = {}
         self._is_stopped = False
@@ -47,6 +49,7 @@ class Baton:
             if self._holder is None:
                 self._hand_on()
             else:
+                self._crowded_until = time.perf_counter() + CROWDED_SECONDS
                 self._is_pressed = self._rota.presses(self._holder)
 
     def checkpoint(self, batch: int) -> None:
@@ -61,6 +64,11 @@ class Baton:
             self._asleep[batch] = asleep = Semaphore(0)
             self._hand_on()
         asleep.acquire()
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether a batch came a moment ago while another one had the device."""
+        return time.perf_counter() < self._crowded_until
 
     def seconds(self, batch: int) -> float:
         """How long a batch has had the device; asked by the batch that has it."""

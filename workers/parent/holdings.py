@@ -96,6 +96,10 @@ class Holdings:
         one = self._held.get(claim.job.id)
         return self._planner.sizes.is_cheap(kind_of(claim) if one is None else one.kind, claim)
 
+    def expected_seconds(self, claims: Sequence[Claim]) -> float:
+        """How long the device should work on these together."""
+        return self._planner.sizes.predict(claims)
+
     def learn(self, claims: Sequence[Claim], answers: Answers) -> None:
         """A batch was answered: its flows are charged what it took, and later ones are planned by it."""
         for claim in claims:

@@ -85,7 +85,9 @@ class Supervisor:
             if crash.guilty is None:
                 await self._backoff.wait()
 
-    async def send(self, claims: Sequence[Claim], pixels: Mapping[str, bytes]) -> bool:
+    async def send(
+        self, claims: Sequence[Claim], pixels: Mapping[str, bytes], expected_seconds: float = 0.0
+    ) -> bool:
         """Hand a batch over with the pixels of its images by key; False when there is no child to take it."""
         child = self._child
         if child is None:
@@ -94,7 +96,7 @@ class Supervisor:
         if self._alarm is None:
             self._arm(self._deadline_seconds)
         try:
-            await child.send(*work_of(flight, pixels))
+            await child.send(*work_of(flight, pixels, expected_seconds))
         except PipeBrokenError:
             child.kill()  # `run` notices the end of the pipe and sorts out what was in it
         return True
@@ -171,7 +173,9 @@ class Supervisor:
         return Crash(guilty, innocent, hung=hung, was_ready=was_ready, device_failed=device_failed)
 
 
-def work_of(flight: Flight, pixels: Mapping[str, bytes]) -> tuple[Work, list[bytes]]:
+def work_of(
+    flight: Flight, pixels: Mapping[str, bytes], expected_seconds: float = 0.0
+) -> tuple[Work, list[bytes]]:
     """What the child is told of a batch, and the blobs beside it; equal images are one blob."""
     jobs = tuple(claim.job for claim in flight.claims)
     keys = dict.fromkeys(image.key for job in jobs for image in job.images)
@@ -182,6 +186,7 @@ def work_of(flight: Flight, pixels: Mapping[str, bytes]) -> tuple[Work, list[byt
         images=tuple(places[job.image.key] for job in jobs),
         references=tuple(places[job.reference.key] if job.reference else None for job in jobs),
         lanes=tuple(claim.lane for claim in flight.claims),
+        expected_seconds=expected_seconds,
     )
     return work, [pixels[key] for key in keys]
 

@@ -116,7 +116,7 @@ class Worker:
         # The start is on its way before the child begins, but the child does not wait for Redis' disk.
         self._spawn(self._start(claims))
         await asyncio.sleep(0)
-        if not await self._supervisor.send(claims, pixels):
+        if not await self._supervisor.send(claims, pixels, self._holdings.expected_seconds(claims)):
             self._holdings.put_back(claims)
 
     async def _start(self, claims: Sequence[Claim]) -> None:

@@ -134,3 +134,13 @@ def test_what_comes_after_the_stop_never_has_the_device(stage: Stage) -> None:
     stage.open(2, lambda: True)
 
     assert stage.turns == [1]
+
+
+def test_it_is_crowded_for_a_while_after_a_batch_came_beside_another(stage: Stage) -> None:
+    may_end = Event()
+    stage.open(1, may_end.is_set)
+    assert not stage.baton.is_crowded
+    stage.open(2, may_end.is_set)
+    assert stage.baton.is_crowded
+    may_end.set()
+    wait_until(lambda: not stage.baton.is_crowded, what="nobody came for a while")
