@@ -44,8 +44,9 @@ class Pacing:
     """How batches share a device: about `slice_seconds` at a time while several are open.
 
     Methods that can end early do so after `soft_seconds`. `prepare` runs first in each thread that computes,
-    `begin` before each batch with the seconds that are expected of it, `go_on` before each of its chunks
-    with whether others came a moment ago. `catch_up` waits for a device that lags behind what it was told, so that a clock says what it did.
+    `begin` before each batch with the seconds that are expected of it, `go_on` before each of its chunks with
+    whether others came a moment ago. `catch_up` waits for a device that lags behind what it was told, so that
+    a clock says what it did.
     """
 
     slice_seconds: float = SLICE_SECONDS
