@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from jobs import moves
 from jobs.connection import reachable
-from jobs.delivery import Deliveries, Kind, Reading, read
+from jobs.delivery import Deliveries, Delivery, Kind, Reading, read
 from jobs.errors import Failure, Unreadable, WorkerCrashed
 from jobs.job import Flow, Job, Lane, ModelRef
 from jobs.keys import Keys
@@ -85,23 +85,12 @@ class Claims:
                 rooms={Lane.INTERACTIVE: count, Lane.BULK: count if bulk is None else min(bulk, count)},
                 block_seconds=block_seconds,
             )
-            readings = await read(self.redis, self.keys, deliveries)
-            await self._sort_out(readings)
-            kept = await self._count_interruptions([reading for reading in readings if reading.job])
-        return [
-            Claim(
-                reading.job,
-                reading.hold.entry,
-                consumer,
-                reading.crashes,
-                reading.hold.deliveries,
-                reading.interruptions,
-                reading.hold.flow.lane,
-                reading.cost,
-            )
-            for reading in kept
-            if reading.job
-        ]
+            return await self._claims(consumer, deliveries)
+
+    async def take_over(self, consumer: str, models: Sequence[ModelRef], *, count: int) -> list[Claim]:
+        """Up to `count` jobs that others dropped, and no new ones: for those who have no room for more."""
+        with reachable():
+            return await self._claims(consumer, await self._deliveries.dropped(consumer, models, count))
 
     async def start(self, claims: Sequence[Claim]) -> list[Claim]:
         """Mark claims as running; returns those that are still held, in their order."""
@@ -165,6 +154,25 @@ class Claims:
         """Give claims back, so that anyone may take them at once; this counts against nobody."""
         with reachable():
             await run_all(self.redis, [moves.release(self.keys, claim.hold) for claim in claims])
+
+    async def _claims(self, consumer: str, deliveries: Sequence[Delivery]) -> list[Claim]:
+        readings = await read(self.redis, self.keys, deliveries)
+        await self._sort_out(readings)
+        kept = await self._count_interruptions([reading for reading in readings if reading.job])
+        return [
+            Claim(
+                reading.job,
+                reading.hold.entry,
+                consumer,
+                reading.crashes,
+                reading.hold.deliveries,
+                reading.interruptions,
+                reading.hold.flow.lane,
+                reading.cost,
+            )
+            for reading in kept
+            if reading.job
+        ]
 
     async def _sort_out(self, readings: Sequence[Reading]) -> None:
         """Drop entries without a job, and end those that nobody can read."""

@@ -84,6 +84,10 @@ class Deliveries:
             found = await self._there(consumer, await self._queues(models, lanes), rooms)
         return found
 
+    async def dropped(self, consumer: str, models: Sequence[ModelRef], count: int) -> list[Delivery]:
+        """Up to `count` entries that others dropped, and no new ones."""
+        return await self._dropped(consumer, await self._queues(models, tuple(Lane)), count)
+
     async def _queues(self, models: Sequence[ModelRef], lanes: Sequence[Lane]) -> list[Queue]:
         async with self.redis.pipeline(transaction=False) as pipeline:
             for model in models:

@@ -144,3 +144,27 @@ async def test_a_worker_ends_in_time_while_redis_is_away(tmp_path: Path) -> None
                 begin = asyncio.get_running_loop().time()
 
             assert asyncio.get_running_loop().time() - begin < LEASE_SECONDS + LEAVE_SECONDS + 1
+
+
+async def test_a_worker_without_room_takes_over_what_another_dropped(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    dropped = scripted()
+    await workshop.submit(dropped)
+    [lost] = await workshop.queue.claim("killed", [dropped.model], count=1, block_seconds=1)
+    queue = workshop.keys.queue(dropped.model.key, lost.flow)
+    held = [scripted("hold", until=str(tmp_path / "released")) for _ in range(9)]
+    await workshop.submit(*held)
+
+    async with workshop.worker(max_batch=1):
+
+        async def is_full() -> bool:
+            return await workshop.pending(queue, "w1") == 4
+
+        async def is_taken_over() -> bool:
+            return await workshop.pending(queue, "killed") == 0
+
+        await wait_until_async(is_full, what="the worker has no room")
+        await wait_until_async(is_taken_over, seconds=LEASE_SECONDS + 5, what="the job has a new owner")
+        (tmp_path / "released").touch()
+        await workshop.until(State.DONE, dropped, *held)

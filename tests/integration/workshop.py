@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from jobs.catalogue import Catalogue
 from jobs.job import Job, MethodRef, ModelRef, State
-from jobs.keys import Keys
+from jobs.keys import GROUP, Keys
 from jobs.queue import Claim, JobQueue
 from jobs.registry import Registry
 from jobs.result import Maps, Result
@@ -106,6 +106,10 @@ class Workshop:
         for job in jobs:
             reference = None if job.reference is None else REFERENCE_PIXELS
             await self.queue.submit(job, PIXELS, reference=reference)
+
+    async def pending(self, queue: str, consumer: str) -> int:
+        """How many entries of a queue a consumer holds."""
+        return len(await self.redis.xpending_range(queue, GROUP, "-", "+", 100, consumername=consumer))
 
     async def record(self, job: Job) -> JobRecord:
         record = await self.store.record(job.tenant, job.id)

@@ -75,19 +75,26 @@ class Worker:
 
     async def _claim(self) -> None:
         while True:
-            await self._may_claim.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._services.queue.lease_seconds / 4):
+                    await self._may_claim.wait()
             if self._draining:
                 return
+            if not self._supervisor.is_ready:
+                continue
             claims = await persist(self._claim_once, "claim")
             self._supervisor.cancel(self._holdings.add(claims))
             self._touch()
 
     async def _claim_once(self) -> list[Claim]:
-        return await self._services.queue.claim(
+        queue, models = self._services.queue, self._presence.models
+        if not self._holdings.room:  # what others dropped is older than what waits here
+            return await queue.take_over(self._id, models, count=self._limits.max_batch)
+        return await queue.claim(
             self._id,
-            self._presence.models,
+            models,
             # A batch of each model, not all there is: other workers want some too.
-            count=min(self._holdings.room, self._limits.max_batch * len(self._presence.models)),
+            count=min(self._holdings.room, self._limits.max_batch * len(models)),
             bulk=self._holdings.bulk_room,
             block_seconds=BLOCK_SECONDS,
         )

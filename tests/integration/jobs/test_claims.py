@@ -164,6 +164,17 @@ async def wait_for_claims(attempt: Callable[[], Awaitable[list[Claim]]]) -> list
     return claims
 
 
+async def test_who_has_no_room_takes_over_what_was_dropped_and_nothing_new(
+    queue: JobQueue, let_lapse: LetLapse
+) -> None:
+    job = await submitted(queue)
+    [lost] = await claimed(queue, "killed")
+    await let_lapse(lost)
+    new = await submitted(queue)
+    assert [claim.job for claim in await queue.take_over("full", [MODEL], count=8)] == [job]
+    assert [claim.job for claim in await claimed(queue, "free")] == [new]
+
+
 async def test_a_lease_that_is_renewed_is_not_taken(queue: JobQueue, let_lapse: LetLapse) -> None:
     await submitted(queue)
     [claim] = await claimed(queue, "owner")
