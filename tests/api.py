@@ -15,7 +15,7 @@ import numpy as np
 from fastapi import FastAPI
 from PIL import Image
 
-from app.access import create_key
+from app.access import Scope, create_key
 from app.main import create_app
 from app.settings import ApiSettings
 from jobs.catalogue import InputSpec, ModelCard, WorkerCard, load_catalogue
@@ -250,6 +250,6 @@ async def staged(
             await worker.stop(task)
 
 
-def bearer(keys_file: Path, tenant: str) -> dict[str, str]:
+def bearer(keys_file: Path, tenant: str, scope: Scope = Scope.TENANT) -> dict[str, str]:
     """The header of a new key of a tenant."""
-    return {"Authorization": f"Bearer {create_key(keys_file, name=tenant, tenant=tenant)}"}
+    return {"Authorization": f"Bearer {create_key(keys_file, name=tenant, tenant=tenant, scope=scope)}"}

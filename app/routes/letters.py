@@ -54,16 +54,7 @@ async def letters(services: Use, limit: Limit = 100, before: Before = None) -> R
     return _json(letter_page(found, total=total, limit=limit).model_dump_json())
 
 
-@router.get(
-    "/dead-letters/{letter_id}",
-    summary="One dead letter",
-    response_class=Response,
-    responses=answers({200: media(json=DeadLetterDocument)}, Forbidden, NotFound),
-)
-async def letter(letter_id: LetterId, services: Use) -> Response:
-    return _json(letter_document(await services.queue.dead_letter(letter_id)).model_dump_json())
-
-
+# Before the next path, which would match theirs, too.
 @router.post(
     "/dead-letters/{letter_id}:retry",
     summary="Queue the job of a dead letter again",
@@ -97,6 +88,16 @@ async def retry_all(services: Use) -> Response:
         unreadable=counts[Retry.UNREADABLE],
     )
     return _json(body.model_dump_json())
+
+
+@router.get(
+    "/dead-letters/{letter_id}",
+    summary="One dead letter",
+    response_class=Response,
+    responses=answers({200: media(json=DeadLetterDocument)}, Forbidden, NotFound),
+)
+async def letter(letter_id: LetterId, services: Use) -> Response:
+    return _json(letter_document(await services.queue.dead_letter(letter_id)).model_dump_json())
 
 
 @router.delete(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from app.access import Scope
 from jobs.keys import Keys
 from tests.api import bearer, staged
 from tests.served import served
@@ -32,7 +33,7 @@ generation.max-examples = 40
 
 @pytest.mark.timeout(300)
 async def test_schemathesis_finds_nothing(redis_url: str, keys: Keys, tmp_path: Path) -> None:
-    header = bearer(tmp_path / "keys.json", "clinic")["Authorization"]
+    header = bearer(tmp_path / "keys.json", "clinic", Scope.OPERATOR)["Authorization"]
     config, report = tmp_path / "schemathesis.toml", tmp_path / "report.json"
     await asyncio.to_thread(config.write_text, CONFIG)
     async with (

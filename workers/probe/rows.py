@@ -23,6 +23,7 @@ Perturb = Callable[[slice, Tensor], Tensor]  # (images, steps) -> (n, s, C, H, W
 Answer = Callable[[slice, slice], Tensor]  # (images, steps) -> logits (n, s, K)
 Output = Literal["logit", "probability"]
 ALONE = Circumstances()
+WINDOWS_TOGETHER = 32  # of each only a part is computed again
 
 
 class Probe(Subjects):
@@ -107,13 +108,14 @@ class Probe(Subjects):
 
         The `baselines` are (S, C, H, W). Where it is cheaper, only what a window can reach is computed again.
         """
-        covered = Covered(self._shared, self.images, baselines, windows, together=self._chunk_rows)
-        scores = self._scores(covered.answers, len(windows), output)
+        together = max(self._chunk_rows, WINDOWS_TOGETHER)
+        covered = Covered(self._shared, self.images, baselines, windows, together=together)
+        scores = self._scores(covered.answers, len(windows), output, kind="windows")
         return self._scores(covered.whole, 1, output), scores
 
-    def _scores(self, answer: Answer, count: int, output: Output) -> Tensor:
+    def _scores(self, answer: Answer, count: int, output: Output, kind: str = "scores") -> Tensor:
         result = self._shared.images.new_zeros(len(self), count)
-        for images, steps in self._chunks(count, "scores"):
+        for images, steps in self._chunks(count, kind):
             with torch.no_grad():
                 logits = answer(images, steps).to(result.dtype)
             answers = logits.softmax(dim=2) if output == "probability" else logits
@@ -181,7 +183,7 @@ class Probe(Subjects):
         return chunks(
             len(self._sources),
             count,
-            most=self._chunk_rows,
+            most=max(self._chunk_rows, WINDOWS_TOGETHER) if kind == "windows" else self._chunk_rows,
             pace=self._pace(kind),
             checkpoint=self._checkpoint,
         )

@@ -93,7 +93,8 @@ def test_progress_moves_drafts_are_shown_and_a_deadline_ends_it_with_areas_kept(
     assert len(drafts) == 1
     assert relevance.stops == (Stop.DEADLINE,) * 3
     assert relevance.samples is not None
-    assert relevance.samples.tolist() == [12] * 3
+    (steps,) = set(relevance.samples.tolist())
+    assert 10 <= steps <= 12, "soon after it was late, whatever the chunks are"
     assert all(
         part.values.mean((1, 2)).sub(area).abs().max() < 1e-4
         for part, area in zip(relevance.parts, AREAS, strict=True)

@@ -59,7 +59,7 @@ def test_constant_feature_maps_are_worth_nothing_and_cost_nothing(monkeypatch: p
     maps = workers.explain(network, images, TARGETS, "score-cam", relu=False)
 
     torch.testing.assert_close(maps, enlarged(expected, images))
-    assert sum(forwards[-2:]) == 2 * 3 + 2  # three feature maps and one baseline for each image
+    assert sum(forwards) == 2 + 2 * 3 + 2  # the images, and for each three feature maps and one baseline
 
 
 def test_every_target_is_read_from_the_same_forwards(monkeypatch: pytest.MonkeyPatch) -> None:
