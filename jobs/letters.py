@@ -63,6 +63,8 @@ class DeadLetters:
 
     async def dead_letters(self, count: int = 100, *, before: str | None = None) -> list[DeadLetter]:
         """The newest dead letters, newest first; `before` is the letter that they are older than."""
+        if before is not None and set(before) <= {"0", "-"}:  # Redis has no id below the least one
+            return []
         newest = f"({before}" if before else "+"
         with reachable():
             answer = await self.redis.xrevrange(self.keys.dead, max=newest, count=count)

@@ -53,7 +53,8 @@ def after_call(_context: HookContext, case: Case[Any], response: Response) -> No
     """Remember what was explained."""
     if case.method == "POST" and response.status_code == 200:
         body = response.json()
-        explained[:] = [*explained, *(each["id"] for each in body.get("explanations", [body]))][-KEPT:]
+        found = [each["id"] for each in body.get("explanations", [body]) if "id" in each]
+        explained[:] = [*explained, *found][-KEPT:]
 
 
 def _known(fields: Generated) -> Generated:

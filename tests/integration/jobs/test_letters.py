@@ -166,3 +166,9 @@ async def test_a_letter_that_tells_less_is_read_too(queue: JobQueue, redis: Redi
     await redis.expire(keys.dead, 60)
     [letter] = await queue.dead_letters()
     assert (letter.id, letter.method, letter.worker, letter.attempts) == ("x", None, None, 0)
+
+
+@pytest.mark.parametrize("least", ["0-0", "000-0"])
+async def test_nothing_is_older_than_the_least_letter(queue: JobQueue, least: str) -> None:
+    await given_up(queue)
+    assert await queue.dead_letters(before=least) == []
