@@ -23,7 +23,7 @@ SECONDS = 280.0
 CONFIG = """
 seed = 20260101
 [checks.positive_data_acceptance]
-expected-statuses = ["2xx", 304, 401, 404, 409, 413, 415, 422, 429]
+expected-statuses = ["2xx", 304, 401, 404, 409, 410, 413, 415, 422, 429]
 [generation]
 max-examples = 110
 [phases.stateful]
