@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from jobs.catalogue import Catalogue, Need
-from jobs.job import Lane
+from jobs.job import Flow, Lane
 from jobs.queue import Claim
 from workers.sizes import BATCH_SECONDS, Kind, Sizes, Tally, kind_of
 from workers.turns import SLICE_SECONDS, Turns
@@ -23,7 +23,7 @@ class Waiting:
 
     claim: Claim
     age: tuple[int, int]
-    flow: str
+    flow: Flow
     key: Key
     kind: Kind
     suspect: bool
@@ -66,7 +66,7 @@ class Planner:
         self.max_batch = max_batch
         self._needs = needs
         self._max_bytes = max_bytes
-        self._turns = {cheap: Turns[str](SLICE_SECONDS) for cheap in (True, False)}
+        self._turns = {cheap: Turns[Flow](SLICE_SECONDS) for cheap in (True, False)}
         self._last_model = ""
 
     def admit(self, claim: Claim, now_seconds: float, *, suspect: bool = False) -> Waiting:
@@ -74,10 +74,10 @@ class Planner:
         job = claim.job
         needs = _as_one_pass(self._needs.get(job.method.name, frozenset()))
         key = job.model.key, needs, job.id if suspect else ""
-        return Waiting(claim, _age(claim.entry), claim.flow.name, key, kind_of(claim), suspect, now_seconds)
+        return Waiting(claim, _age(claim.entry), claim.flow, key, kind_of(claim), suspect, now_seconds)
 
     def plan(
-        self, waiting: Iterable[Waiting], now_seconds: float, *, cheap: bool, busy: Collection[str] = ()
+        self, waiting: Iterable[Waiting], now_seconds: float, *, cheap: bool, busy: Collection[Flow] = ()
     ) -> Batch | None:
         """The next batch of the cheap jobs that wait, or of the others, but none of a flow that is busy.
 
@@ -110,7 +110,7 @@ class Planner:
 
     def charge(self, claim: Claim, seconds: float, *, cheap: bool) -> None:
         """One job has taken more of the device than was charged, or less."""
-        self._turns[cheap].charge([claim.flow.name], seconds)
+        self._turns[cheap].charge([claim.flow], seconds)
 
     def _first(self, flow: Sequence[Waiting], now_seconds: float) -> Waiting:
         """The oldest job, or for a while the oldest one of the model that ran last."""

@@ -11,6 +11,5 @@ unburden(id, job, queue, pending, unfinished, load, tenant_load)
 redis.call('DEL', draft)
 redis.call('HSET', job, 'state', 'cancelled', 'finished_at', now())
 expire(result_seconds, {job, events})
-tell(channel, events, id, 'cancelled', known[4])
-call_webhooks(webhooks, calls, id, 'cancelled', result_seconds)
+tell_all(channel, events, webhooks, calls, id, 'cancelled', known[4], result_seconds)
 return 1

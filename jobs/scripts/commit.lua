@@ -27,8 +27,7 @@ local function commit(keys, first_map, id, entry, consumer, deliveries, method, 
   end
   redis.call('HSET', job, 'state', 'done', 'progress', '1', 'finished_at', time, 'committed_by', token)
   expire(result_seconds, {job, maps, events, unpack(keys, FIRST_IMAGE)})
-  tell(channel, events, id, 'done', 1)
-  call_webhooks(webhooks, calls, id, 'done', result_seconds)
+  tell_all(channel, events, webhooks, calls, id, 'done', 1, result_seconds)
   return 1, {
     method = method, arrival = tonumber(known[2]), cost = tonumber(known[3] or 1),
     compute_seconds = tonumber(compute_seconds)}

@@ -35,7 +35,6 @@ while key <= #KEYS do
   key, word = key + 2 + n_mates, word + 1 + n_mates
 end
 if known[4] == 'queued' or known[4] == 'running' then
-  tell(channel, events, id, 'cancelled', known[5])
-  call_webhooks(webhooks, calls, id, 'cancelled', result_seconds)
+  tell_all(channel, events, webhooks, calls, id, 'cancelled', known[5], result_seconds)
 end
 return 1

@@ -32,6 +32,5 @@ if letter then
   redis.call('HSET', job, 'letter', letter)
 end
 expire(result_seconds, {job, events})
-tell(channel, events, id, 'failed', known[2] or 0)
-call_webhooks(webhooks, calls, id, 'failed', result_seconds)
+tell_all(channel, events, webhooks, calls, id, 'failed', known[2] or 0, result_seconds)
 return 1

@@ -7,7 +7,6 @@ if not holds(queue, group, entry, consumer, deliveries) then
 end
 if redis.call('HGET', job, 'state') == 'running' then
   redis.call('HSET', job, 'progress', progress)
-  tell(channel, events, id, 'running', progress)
-  call_webhooks(webhooks, calls, id, 'progress', result_seconds)
+  tell_all(channel, events, webhooks, calls, id, 'progress', progress, result_seconds)
 end
 return 1

@@ -73,6 +73,12 @@ local function call_webhooks(webhooks, calls, id, kind, seconds)
   end
 end
 
+-- Tells those who watch, and makes due the calls of those who asked to be called: all that a change says of itself.
+local function tell_all(channel, events, webhooks, calls, id, kind, progress, seconds)
+  tell(channel, events, id, kind == 'progress' and 'running' or kind, progress)
+  call_webhooks(webhooks, calls, id, kind, seconds)
+end
+
 local function add_to(hash, field, seconds)
   local left = tonumber(redis.call('HINCRBYFLOAT', hash, field, string.format('%.9f', seconds)))
   if left < 1e-6 then

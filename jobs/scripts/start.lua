@@ -17,16 +17,14 @@ local function start(keys, id, entry, consumer, deliveries)
     if is_late then
       redis.call('HSET', job, 'state', 'failed', 'failure', too_late, 'finished_at', time)
       expire(result_seconds, {job, events})
-      tell(channel, events, id, 'failed', 0)
-      call_webhooks(webhooks, calls, id, 'failed', result_seconds)
+      tell_all(channel, events, webhooks, calls, id, 'failed', 0, result_seconds)
     end
     return 0
   end
   redis.call('HSET', job, 'state', 'running', 'progress', '0', 'started_at', time)
   redis.call('HDEL', job, 'start_by')
   expire(result_seconds, {job, events, webhooks, unpack(keys, FIRST_IMAGE)})
-  tell(channel, events, id, 'running', 0)
-  call_webhooks(webhooks, calls, id, 'running', result_seconds)
+  tell_all(channel, events, webhooks, calls, id, 'running', 0, result_seconds)
   return 1
 end
 

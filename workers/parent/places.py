@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from jobs.job import Flow
 from jobs.queue import Claim
 from workers.parent.flights import Flight
 
@@ -16,13 +17,13 @@ COSTLY_PLACES = 2  # they share what the cheap ones leave
 class Opening:
     """Room in the child for a batch of cheap jobs, or of costly ones whose flows have none there.
 
-    `only_full` says that a batch is ahead of it, `is_idle` that the child has none at all. `busy` are names.
+    `only_full` says that a batch is ahead of it, `is_idle` that the child has none at all.
     """
 
     is_cheap: bool
     only_full: bool
     is_idle: bool
-    busy: frozenset[str] = frozenset()
+    busy: frozenset[Flow] = frozenset()
 
 
 def openings(flights: Sequence[Flight], is_cheap: Callable[[Claim], bool]) -> list[Opening]:
@@ -37,6 +38,6 @@ def openings(flights: Sequence[Flight], is_cheap: Callable[[Claim], bool]) -> li
     if n_cheap < CHEAP_PLACES:
         found.append(Opening(is_cheap=True, only_full=n_cheap > 0, is_idle=not flights))
     if len(costly) < COSTLY_PLACES:
-        busy = frozenset(claim.flow.name for flight in costly for claim in flight.claims)
+        busy = frozenset(claim.flow for flight in costly for claim in flight.claims)
         found.append(Opening(is_cheap=False, only_full=False, is_idle=not flights, busy=busy))
     return found

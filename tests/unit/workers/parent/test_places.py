@@ -53,7 +53,7 @@ def test_a_costly_batch_does_not_keep_a_cheap_one_waiting() -> None:
 def test_a_flow_has_one_costly_batch_at_a_time() -> None:
     _, opening = openings([flight(claim(costly=True, lane=Lane.BULK))], is_cheap)
 
-    assert opening.busy == {Flow(Lane.BULK, "clinic").name}
+    assert opening.busy == {Flow(Lane.BULK, "clinic")}
 
 
 def test_a_batch_with_a_costly_job_is_costly() -> None:
