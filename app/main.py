@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -114,12 +115,14 @@ def _lifespan(
                 menu=menu,
                 desk=Desk(menu, decoder, secret),
                 idempotency=Idempotency(Bindings(redis, keys), secret),
-                pressure=Pressure(settings.decoder_processes),
+                pressure=Pressure(),
                 lookout=Lookout(store, changes),
                 gallery=Gallery(store, settings.picture_cache_bytes),
                 telemetry=telemetry,
                 body_limits=BodyLimits(settings.max_upload_bytes, settings.body_seconds),
             )
+            gc.collect()
+            gc.freeze()  # what lives as long as the process is not looked through again and again
             yield
 
     return lifespan

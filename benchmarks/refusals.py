@@ -13,7 +13,7 @@ from benchmarks.pictures import explanation_request, phantom_pngs
 
 POSTERS = 64
 POSTS = 1000
-FLOOD_SECONDS = 20.0
+REPEATS = 40  # of what is refused, again and again, long enough for the pace to be learnt under this load
 WARM_UP = 32
 CAPACITY = 128
 FILLING = CAPACITY + POSTERS
@@ -35,23 +35,14 @@ def measure() -> list[Figure]:
     with private_service(settings=SETTINGS) as address:
         load.run(address, warm_up, connections=WARM_UP)
         load.run(address, posts[:FILLING], connections=POSTERS, accepted=REFUSED)
-        answers = _flood(address, posts[FILLING:])
+        flood = load.run(address, REPEATS * posts[FILLING:], connections=POSTERS, accepted=REFUSED)
         started = time.perf_counter()
         while _depth(address):
             time.sleep(POLL_SECONDS)
         drained = time.perf_counter() - started
-    refusals = [answer for answer in answers if answer.status in REFUSED]
+    refusals = [answer for answer in flood.answers if answer.status in REFUSED]
     promised = median(answer.retry_after or 0 for answer in refusals[-POSTERS:])
     return [*_figures([answer.seconds for answer in refusals]), _promise(promised, drained)]
-
-
-def _flood(address: str, posts: list[bytes]) -> list[load.Answer]:
-    """What is refused is sent again and again, long enough for the pace to be learnt under this load."""
-    answers: list[load.Answer] = []
-    end = time.perf_counter() + FLOOD_SECONDS
-    while time.perf_counter() < end:
-        answers += load.run(address, posts, connections=POSTERS, accepted=REFUSED).answers
-    return answers
 
 
 def _request(png: bytes, *, wait: int) -> bytes:

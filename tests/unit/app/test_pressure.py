@@ -7,10 +7,11 @@ from contextlib import ExitStack
 
 import pytest
 
-from app.pressure import LONGEST_SECONDS, MEMORY_SECONDS, MOST_KINDS, Kind, Pressure
+from app.pressure import LONGEST_SECONDS, MOST_KINDS, Kind, Pressure
 from jobs.errors import Busy, DeadlineUnmeetable, InvalidRequest, QueueFull, RationaleError, TenantFull
 
 KIND: Kind = ("clinic", "tiny", "saliency", "")
+FLOOD = 20
 FULL = QueueFull("It is full.", retry_after=7)
 
 
@@ -30,16 +31,15 @@ def clock() -> Clock:
 
 @pytest.fixture
 def pressure(clock: Clock) -> Pressure:
-    return Pressure(2, clock)
+    return Pressure(clock)
 
 
 @pytest.fixture
 def busy(pressure: Pressure) -> Iterator[ExitStack]:
-    """Two requests of the kind are being decided, after one was refused."""
+    """A request of the kind is being decided, after one was refused."""
     refuse(pressure, FULL)
     with ExitStack() as stack:
-        for _ in range(2):
-            stack.enter_context(pressure.deciding(KIND))
+        stack.enter_context(pressure.deciding(KIND))
         yield stack
 
 
@@ -56,7 +56,18 @@ def is_let_through(pressure: Pressure, kind: Kind = KIND) -> bool:
         return False
 
 
-def test_who_comes_beside_the_few_that_ask_again_is_told_the_last_word(
+def let_through_together(pressure: Pressure) -> int:
+    """How many of a flood are being decided before one of them is."""
+    with ExitStack() as stack:
+        for number in range(FLOOD):
+            try:
+                stack.enter_context(pressure.deciding(KIND))
+            except Busy:
+                return number
+    return FLOOD
+
+
+def test_who_comes_beside_the_one_that_asks_again_is_told_the_last_word(
     pressure: Pressure, busy: ExitStack
 ) -> None:
     with pytest.raises(QueueFull) as told, pressure.deciding(KIND):
@@ -64,7 +75,7 @@ def test_who_comes_beside_the_few_that_ask_again_is_told_the_last_word(
     assert (told.value.detail, told.value.retry_after) == (FULL.detail, 7)
 
 
-def test_a_few_always_ask_again(pressure: Pressure, busy: ExitStack) -> None:
+def test_one_always_asks_again(pressure: Pressure, busy: ExitStack) -> None:
     assert not is_let_through(pressure)
     busy.close()
     assert is_let_through(pressure)
@@ -81,15 +92,18 @@ def test_a_refusal_is_forgotten_at_last(pressure: Pressure, busy: ExitStack, clo
     assert is_let_through(pressure)
 
 
-@pytest.mark.parametrize(("seconds", "forgotten"), [(0.5 * MEMORY_SECONDS, False), (MEMORY_SECONDS, True)])
-def test_a_refusal_is_forgotten_when_one_finds_room_a_while_after_it(
-    pressure: Pressure, clock: Clock, seconds: float, forgotten: bool
-) -> None:
+def test_each_that_finds_room_makes_way_for_one_more_at_a_time(pressure: Pressure) -> None:
     refuse(pressure, FULL)
-    clock.now += seconds
-    assert is_let_through(pressure)
-    with pressure.deciding(KIND), pressure.deciding(KIND):
-        assert is_let_through(pressure) is forgotten
+    assert let_through_together(pressure) == 1
+    assert let_through_together(pressure) == 1 + 1
+    assert let_through_together(pressure) == 2 + 2
+
+
+def test_a_refusal_leaves_way_for_one_only(pressure: Pressure) -> None:
+    refuse(pressure, FULL)
+    let_through_together(pressure)
+    refuse(pressure, FULL)
+    assert let_through_together(pressure) == 1
 
 
 @pytest.mark.parametrize(
@@ -104,7 +118,7 @@ def test_only_a_refusal_for_want_of_room_is_told_to_others(
     pressure: Pressure, error: RationaleError, remembered: bool
 ) -> None:
     refuse(pressure, error)
-    with pressure.deciding(KIND), pressure.deciding(KIND):
+    with pressure.deciding(KIND):
         assert is_let_through(pressure) is not remembered
 
 
