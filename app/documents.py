@@ -27,6 +27,7 @@ def document(record: JobRecord, result: Result | None) -> Explanation:
         method=record.job.method,
         predictions=result.predictions if result else (),
         targets=tuple(_target(here, target) for target in result.targets) if result else (),
+        trust=result.trust if result else None,
         timings=_timings(record, result) if result else None,
         provenance=result.provenance if result else None,
         error=ErrorDocument(code=failure.code, detail=failure.detail, errors=failure.problems)

@@ -21,6 +21,7 @@ def _text_fields() -> dict[str, Schema]:
         "target": {**many, "items": target, "maxItems": MAX_TARGETS},
         "params": {"type": "string", "contentMediaType": "application/json"},
         "metrics": {**many, "items": name, "maxItems": MAX_METRICS},
+        "metric_params": {"type": "string", "contentMediaType": "application/json"},
         "seed": {"type": "integer", "minimum": 0, "maximum": MAX_SEED},
         "lane": {"type": "string", "enum": [lane.value for lane in Lane]},
         "deadline": {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_DEADLINE_SECONDS},

@@ -10,15 +10,16 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from jobs.catalogue import Catalogue, MethodCard
+from jobs.catalogue import Catalogue, MethodCard, MetricCard
 from jobs.errors import Problem
-from jobs.job import MethodRef
+from jobs.job import MethodRef, MetricRef
 from jobs.registry import Registry, ServedModel
 
 FRESH_SECONDS = 1.0
 MAX_NUMBER = 1e18
 
 Params = Mapping[str, Any]  # Any: JSON values
+Card = MethodCard | MetricCard
 
 
 class Menu:
@@ -27,7 +28,8 @@ class Menu:
     def __init__(self, catalogue: Catalogue, registry: Registry) -> None:
         self.catalogue = catalogue
         self._registry = registry
-        self._validators = {card.name: Draft202012Validator(card.parameters) for card in catalogue.methods}
+        cards: list[Card] = [*catalogue.methods, *catalogue.metrics]
+        self._validators = {_key(card): Draft202012Validator(card.parameters) for card in cards}
         self._models: tuple[ServedModel, ...] = ()
         self._read_at = -math.inf
 
@@ -57,12 +59,26 @@ class Menu:
             return None, problems
         return MethodRef(name=card.name, version=card.version, params=completed(card, params)), []
 
-    def _wrong(self, card: MethodCard, params: Params, where: str) -> Iterator[Problem]:
+    def metric(
+        self, name: str, params: Params, *, prefix: str = ""
+    ) -> tuple[MetricRef | None, list[Problem]]:
+        """A trust metric with its completed parameters, or everything that is wrong with the wish."""
+        card = self.catalogue.metric(name)
+        if card is None:
+            names = ", ".join(metric.name for metric in self.catalogue.metrics)
+            message = f"{name} is not known; there are: {names}"
+            return None, [Problem(field=f"{prefix}metrics", message=message)]
+        problems = list(self._wrong(card, params, f"{prefix}metric_params.{name}"))
+        if problems:
+            return None, problems
+        return MetricRef(name=card.name, version=card.version, params=completed(card, params)), []
+
+    def _wrong(self, card: Card, params: Params, where: str) -> Iterator[Problem]:
         if not _is_finite(params):
             yield Problem(field=where, message="must hold numbers below 1e18 only")
             return
         yield from _misnamed(card, params, where)
-        for error in self._validators[card.name].iter_errors(params):
+        for error in self._validators[_key(card)].iter_errors(params):
             if error.absolute_path:
                 field = ".".join((where, *map(str, error.absolute_path)))
                 yield Problem(field=field, message=_message(error))
@@ -73,7 +89,12 @@ class Menu:
         return self._models
 
 
-def completed(card: MethodCard, params: Params) -> dict[str, Any]:  # Any: JSON values
+def _key(card: Card) -> tuple[str, str]:
+    """Methods and metrics may have equal names."""
+    return type(card).__name__, card.name
+
+
+def completed(card: Card, params: Params) -> dict[str, Any]:  # Any: JSON values
     """Parameters with the defaults filled in and numbers in one spelling, so that equal wishes are equal."""
     properties: Mapping[str, Any] = card.parameters.get("properties", {})  # Any: JSON Schemas
     filled = {name: schema["default"] for name, schema in properties.items() if "default" in schema}
@@ -99,10 +120,10 @@ def _is_finite(value: object) -> bool:
     return not isinstance(value, list) or all(_is_finite(part) for part in value)
 
 
-def _misnamed(card: MethodCard, params: Params, where: str) -> Iterator[Problem]:
-    """Parameters that the method has not, and those that it needs."""
+def _misnamed(card: Card, params: Params, where: str) -> Iterator[Problem]:
+    """Parameters that the method or metric has not, and those that it needs."""
     known = sorted(card.parameters.get("properties", {}))
-    there_are = f"there are: {', '.join(known)}" if known else "the method has none"
+    there_are = f"there are: {', '.join(known)}" if known else "it has none"
     for name in sorted(params.keys() - set(known)):
         yield Problem(field=f"{where}.{name}", message=f"is not a parameter of {card.name}; {there_are}")
     for name in sorted(set(card.parameters.get("required", ())) - params.keys()):

@@ -21,7 +21,7 @@ from jobs.errors import InvalidRequest, Problem, TooLarge, UnknownFormat
 FORM_BYTES = 1024 * 1024  # what may lie around the files: fields, boundaries, headers
 MAX_PARTS = 64
 LISTS = frozenset({"target", "metrics", "webhook_events"})
-JSON_FIELDS = frozenset({"params", "specs"})
+JSON_FIELDS = frozenset({"params", "metric_params", "specs"})
 
 Fields = dict[str, Any]  # Any: JSON values, checked later by a model
 

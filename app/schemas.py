@@ -13,6 +13,7 @@ from jobs.catalogue import MethodCard, MetricCard, ModelCard
 from jobs.errors import Problem
 from jobs.job import Lane, MethodRef, ModelRef, State, WebhookEvent
 from jobs.result import Prediction, Provenance, Timings
+from jobs.trust import Trust
 
 MAX_TARGETS = 32
 MAX_SPECS = 64
@@ -90,7 +91,11 @@ class Spec(Asked):
     # Any: each method has a schema of its own, in `/api/v1/methods/{name}`.
     params: dict[str, Any] = Field({}, description="Parameters of the method; defaults are filled in.")
     metrics: Annotated[tuple[Name, ...], at_most(MAX_METRICS)] = Field(
-        (), max_length=MAX_METRICS, description="Trust metrics to compute."
+        (), max_length=MAX_METRICS, description="Names of metrics of `/api/v1/metrics-catalogue` to measure."
+    )
+    # Any: each metric has a schema of its own, in `/api/v1/metrics-catalogue`.
+    metric_params: dict[str, dict[str, Any]] = Field(
+        {}, description="Parameters of metrics, by the metric's name; defaults are filled in."
     )
     seed: Annotated[int, Strict()] = Field(0, ge=0, le=MAX_SEED, description="Seed of random draws.")
     lane: Lane | None = Field(
@@ -203,8 +208,7 @@ class Explanation(BaseModel):
     method: MethodRef
     predictions: tuple[Prediction, ...] = ()
     targets: tuple[TargetDocument, ...] = ()
-    # Any: each trust metric reports in words of its own.
-    trust: dict[str, Any] | None = None
+    trust: Trust | None = None
     timings: Timings | None = None
     provenance: Provenance | None = None
     error: ErrorDocument | None = None

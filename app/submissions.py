@@ -15,30 +15,15 @@ from app.requests import Fields, Submission
 from app.schemas import Asked, BatchFields, ExplanationFields, Spec
 from app.uploads.decoder import Decoder
 from app.webhooks.wishes import webhook_of
-from jobs.catalogue import ModelCard, Need
+from app.wishes import Wish, Wishes
+from jobs.catalogue import ModelCard
 from jobs.errors import Problem
 from jobs.fingerprint import job_id
-from jobs.job import Job, Lane, MethodRef, Opened, Terms, Webhook, WebhookEvent
+from jobs.job import Job, Opened, Terms, Webhook, WebhookEvent
 
 FIELDS = tuple(ExplanationFields.model_fields)
 BATCH_FIELDS = tuple(BatchFields.model_fields)
-GIVE_REFERENCE = "send a second image, as a file part `reference` of a form or as base64 in JSON"
-BULK_COST = (
-    100.0  # forward passes; what costs more waits in the lane of bulk unless the client says otherwise
-)
 PLACEHOLDERS: Fields = {"model": "-", "method": "-", "specs": [{}]}
-
-
-@dataclass(frozen=True)
-class Wish:
-    """One explanation that can be computed: a known method, complete parameters, classes that exist."""
-
-    method: MethodRef
-    takes_reference: bool
-    targets: tuple[int, ...]
-    metrics: tuple[str, ...]
-    seed: int
-    terms: Terms
 
 
 @dataclass(frozen=True)
@@ -66,7 +51,7 @@ class Desk:
     """Turns submissions of clients into jobs."""
 
     def __init__(self, menu: Menu, decoder: Decoder, secret: bytes) -> None:
-        self._menu = menu
+        self._menu, self._wishes = menu, Wishes(menu)
         self._darkroom = Darkroom(decoder, secret)
         self._secret = secret
 
@@ -75,8 +60,8 @@ class Desk:
         problems = list(submission.problems)
         fields = _valid(ExplanationFields, submission.fields, "", problems)
         model = await self._model(fields.get("model"), problems)
-        wish = self._wish(fields, model, "", problems)
-        self._check_reference([fields], submission, problems)
+        wish = self._wishes.wish(fields, model, "", problems)
+        self._wishes.check_reference([fields], submission, problems)
         webhook = webhook_of(fields, key, problems)
         [order] = await self._orders(tenant, submission, model, [wish], problems)
         return order.calling(webhook, fields)
@@ -90,8 +75,8 @@ class Desk:
         for index, spec in enumerate(fields.get("specs", ())):
             prefix = f"specs.{index}."
             specs.append(_valid(Spec, spec, prefix, problems))
-            wishes.append(self._wish(specs[-1], model, prefix, problems))
-        self._check_reference(specs, submission, problems)
+            wishes.append(self._wishes.wish(specs[-1], model, prefix, problems))
+        self._wishes.check_reference(specs, submission, problems)
         webhook = webhook_of(fields, key, problems)
         orders = await self._orders(tenant, submission, model, wishes, problems)
         return [order.calling(webhook, fields) for order in orders]
@@ -105,53 +90,6 @@ class Desk:
             problems.append(Problem(field="model", message=f"is not known; there are: {names}"))
             return None
         return served.card
-
-    def _wish(
-        self, fields: Fields, model: ModelCard | None, prefix: str, problems: list[Problem]
-    ) -> Wish | None:
-        method = None
-        if "method" in fields:
-            method, wrong = self._menu.method(fields["method"], fields.get("params", {}), prefix=prefix)
-            problems.extend(wrong)
-        targets = _indices(fields.get("target", ()), model, prefix, problems) if model else ()
-        metrics = tuple(dict.fromkeys(fields.get("metrics", ())))
-        known = [card.name for card in self._menu.catalogue.metrics]
-        if unknown := [name for name in metrics if name not in known]:
-            there_are = ", ".join(known) or "none"
-            message = f"{', '.join(unknown)} is not known; there are: {there_are}"
-            problems.append(Problem(field=f"{prefix}metrics", message=message))
-        if method is None:
-            return None
-        terms = self._terms(method, max(1, len(targets)), fields)
-        takes_reference = self._takes_reference(method.name)
-        return Wish(method, takes_reference, targets, metrics, fields.get("seed", 0), terms)
-
-    def _terms(self, method: MethodRef, n_targets: int, fields: Fields) -> Terms:
-        card = self._menu.catalogue.method(method.name)
-        cost = card.cost_of(method.params, n_targets) if card else 1.0
-        lane = fields.get("lane") or (Lane.BULK if cost > BULK_COST else Lane.INTERACTIVE)
-        return Terms(lane=lane, cost=cost, deadline_seconds=fields.get("deadline"))
-
-    def _check_reference(
-        self, specs: Sequence[Fields], submission: Submission, problems: list[Problem]
-    ) -> None:
-        """It must be there when a method needs it, and must not be when none does: nothing is ignored."""
-        names = list(dict.fromkeys(spec.get("method", "") for spec in specs))
-        needy = [name for name in names if self._takes_reference(name)]
-        if needy and "reference" not in submission.files:
-            message = f"is required by {', '.join(needy)}: {GIVE_REFERENCE}"
-            problems.append(Problem(field="reference", message=message))
-        elif names and not needy and "reference" in submission.files and all(map(self._is_known, names)):
-            those = [card.name for card in self._menu.catalogue.methods if self._takes_reference(card.name)]
-            message = f"is of no use to {', '.join(names)}; it is for: {', '.join(those) or 'no method'}"
-            problems.append(Problem(field="reference", message=message))
-
-    def _is_known(self, method: str) -> bool:
-        return self._menu.catalogue.method(method) is not None
-
-    def _takes_reference(self, method: str) -> bool:
-        card = self._menu.catalogue.method(method)
-        return card is not None and Need.REFERENCE in card.needs
 
     async def _orders(
         self,
@@ -211,23 +149,3 @@ def _valid(kind: type[Asked], fields: Fields, prefix: str, problems: list[Proble
     placeholders = {name: PLACEHOLDERS[name] for name in kind.model_fields.keys() & PLACEHOLDERS.keys()}
     whole = kind.model_validate(placeholders | right)
     return {name: value for name, value in whole if name in right}
-
-
-def _indices(
-    targets: Sequence[int | str], model: ModelCard, prefix: str, problems: list[Problem]
-) -> tuple[int, ...]:
-    """Class indices of indices and labels, each once; a label wins over an index that is written as text."""
-    found: list[int | None] = [_index(target, model) for target in targets]
-    if unknown := [str(target) for target, index in zip(targets, found, strict=True) if index is None]:
-        message = (
-            f"{', '.join(unknown)} is no class of {model.id}, which has {len(model.labels)} (0 is the first)"
-        )
-        problems.append(Problem(field=f"{prefix}target", message=message))
-    return tuple(dict.fromkeys(index for index in found if index is not None))
-
-
-def _index(target: int | str, model: ModelCard) -> int | None:
-    if isinstance(target, str) and target in model.labels:
-        return model.labels.index(target)
-    index = int(target) if isinstance(target, int) or (target.isascii() and target.isdigit()) else -1
-    return index if 0 <= index < len(model.labels) else None

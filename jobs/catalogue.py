@@ -65,23 +65,47 @@ class MethodCard(Message):
     # Any: the completed parameters of a job.
     def cost_of(self, params: Mapping[str, Any], n_targets: int) -> float:
         """Forward passes of a job; methods that only look at scores have those of all targets at once."""
-        usual = self.parameters.get("properties", {}).get(self.scales_with, {}).get("default")
-        asked = params.get(self.scales_with or "")
-        scale = asked / usual if isinstance(asked, int | float) and usual else 1.0
+        scale = _scale(self.parameters, self.scales_with, params)
         return self.cost * scale * (n_targets if PER_TARGET.intersection(self.needs) else 1)
 
 
+class Aspect(StrEnum):
+    """What a metric looks at."""
+
+    FAITHFULNESS = "faithfulness"
+    STABILITY = "stability"
+    COMPLETENESS = "completeness"
+    COMPLEXITY = "complexity"
+    RANDOMISATION = "randomisation"
+
+
+JUDGED_TOGETHER = 3  # a map, and beside it a random one and the edges of the image
+
+
 class MetricCard(Message):
-    """A trust metric as the catalogue prints it."""
+    """A trust metric as the catalogue prints it; `parameters` is a JSON Schema with defaults."""
 
     name: str
     title: str
     version: int
-    summary: str
+    aspect: Aspect
     higher_is_better: bool
+    cost: float = Field(
+        ge=0, description="Forward passes for each map that is judged: the one asked for, and two beside it."
+    )
+    explanations: float = Field(ge=0, description="Further maps of the method that are computed.")
+    scales_with: str | None = Field(None, description="The parameter to which both are proportional.")
+    summary: str
+    weaknesses: tuple[str, ...] = Field(description="Where the figure is known to mislead, a sentence each.")
     reference: str
     # Any: a JSON Schema.
     parameters: dict[str, Any]
+
+    # Any: the completed parameters of a job.
+    def cost_of(self, params: Mapping[str, Any], map_cost: float) -> float:
+        """Forward passes for one map of a method whose maps cost `map_cost` forward passes each."""
+        scale = _scale(self.parameters, self.scales_with, params)
+        return scale * (JUDGED_TOGETHER * self.cost + self.explanations * map_cost)
 
 
 class Catalogue(Message):
@@ -99,6 +123,10 @@ class Catalogue(Message):
     def method(self, name: str) -> MethodCard | None:
         """The card of a method, or None."""
         return next((card for card in self.methods if card.name == name), None)
+
+    def metric(self, name: str) -> MetricCard | None:
+        """The card of a metric, or None."""
+        return next((card for card in self.metrics if card.name == name), None)
 
 
 class InputSpec(Message):
@@ -140,6 +168,14 @@ class WorkerCard(Message):
     device: str
     catalogue_digest: str
     models: tuple[ModelCard, ...]
+
+
+# Any: a JSON Schema, and the completed parameters of a job.
+def _scale(schema: Mapping[str, Any], name: str | None, params: Mapping[str, Any]) -> float:
+    """How often the default of a parameter was asked for."""
+    usual = schema.get("properties", {}).get(name, {}).get("default")
+    asked = params.get(name or "")
+    return asked / usual if isinstance(asked, int | float) and usual else 1.0
 
 
 def load_catalogue() -> Catalogue:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from jobs.job import SCHEMA_VERSION, MethodRef, ModelRef
+from jobs.job import SCHEMA_VERSION, MethodRef, MetricRef, ModelRef
 
 ID_BYTES = 20  # 160 bits: 32 characters of base32 without padding
 
@@ -22,7 +22,7 @@ def job_id(
     model: ModelRef,
     method: MethodRef,
     targets: tuple[int, ...],
-    metrics: tuple[str, ...],
+    metrics: tuple[MetricRef, ...],
     seed: int,
     reference_digest: str | None = None,
 ) -> str:
@@ -40,7 +40,7 @@ def job_id(
             model.model_dump(),
             method.model_dump(),
             targets,
-            metrics,
+            [metric.model_dump() for metric in metrics],
             seed,
             *(() if reference_digest is None else ("reference", reference_digest)),
         ],

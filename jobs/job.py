@@ -77,6 +77,15 @@ class MethodRef(Message):
     params: dict[str, Any] = Field(default_factory=dict)
 
 
+class MetricRef(Message):
+    """A trust metric with its version and its completed parameters (defaults filled in)."""
+
+    name: str
+    version: int
+    # Any: each metric has a schema of its own; the worker validates with it.
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
 class ImageRef(Message):
     """Where the decoded pixels lie, and what they are."""
 
@@ -110,7 +119,7 @@ class Job(Message):
     image: ImageRef
     reference: ImageRef | None = Field(None, exclude_if=lambda reference: reference is None)
     targets: tuple[int, ...] = Field((), description="Class indices; none means the predicted class.")
-    metrics: tuple[str, ...] = ()
+    metrics: tuple[MetricRef, ...] = ()
     seed: int = Field(0, ge=0, lt=2**63)
 
     @property

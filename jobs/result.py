@@ -10,6 +10,7 @@ from pydantic import Field
 
 from jobs.errors import Failure
 from jobs.job import Message
+from jobs.trust import Trust
 
 Maps = Mapping[str, bytes]  # raw little-endian float32, C order, by `map_name`
 
@@ -134,6 +135,7 @@ class Result(Message):
     id: str
     predictions: tuple[Prediction, ...] = Field(description="The most probable classes, best first.")
     targets: tuple[TargetResult, ...]
+    trust: Trust = Field(Trust(), description="How far the maps can be believed.")
     timings: Timings = Timings()
     provenance: Provenance
 

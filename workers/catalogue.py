@@ -8,13 +8,17 @@ from pathlib import Path
 
 from jobs.catalogue import Catalogue
 from workers.methods import METHODS
+from workers.metrics import METRICS
 
 CATALOGUE_PATH = Path(__file__).parents[1] / "openapi" / "catalogue.json"
 
 
 def catalogue() -> Catalogue:
-    """The menu of the methods that these workers have."""
-    return Catalogue(methods=tuple(method.card() for method in METHODS.values()))
+    """The menu of the methods and metrics that these workers have."""
+    return Catalogue(
+        methods=tuple(method.card() for method in METHODS.values()),
+        metrics=tuple(metric.card() for metric in METRICS.values()),
+    )
 
 
 def printed() -> str:
@@ -30,7 +34,7 @@ def main(arguments: list[str]) -> int:
         return 0
     if CATALOGUE_PATH.is_file() and CATALOGUE_PATH.read_text(encoding="utf-8") == printed():
         return 0
-    sys.stderr.write("openapi/catalogue.json is not what the methods say: run `make openapi`.\n")
+    sys.stderr.write("openapi/catalogue.json is not what methods and metrics say: run `make openapi`.\n")
     return 1
 
 

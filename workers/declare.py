@@ -1,4 +1,4 @@
-"""The shapes that a newcomer fills in: Params, Method, and the Relevance that a method returns."""
+"""The shapes that a newcomer fills in: Params, Method with its Relevance, and Metric with its Measure."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
-from jobs.catalogue import Family, MethodCard, Need
+from jobs.catalogue import Aspect, Family, MethodCard, MetricCard, Need
 from jobs.errors import Problem
 from jobs.result import PartKind, Stop
 
 if TYPE_CHECKING:
     from workers.probe import Probe
+    from workers.probe.trial import Trial
 
 READS_A_LAYER = frozenset({Need.ACTIVATIONS, Need.LAYER_GRADIENTS})
 
 
 class Params(BaseModel):
-    """Base of every method's parameters: frozen, nothing unknown, every number bounded and finite."""
+    """Base of the parameters of methods and metrics: frozen, nothing unknown, numbers bounded and finite."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -130,6 +131,66 @@ class Method(Generic[P]):
             cost=self.cost,
             scales_with=self.scales_with,
             requires=self.requires,
+            summary=self.summary,
+            weaknesses=self.weaknesses,
+            reference=self.reference,
+            parameters=self.params.model_json_schema(),
+        )
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a metric says of R maps: `values` (R,), not finite where it says nothing of a map.
+
+    `details` has for each row what else there is to say, in words of JSON.
+    """
+
+    values: Tensor
+    # Any: each metric has words of its own.
+    details: tuple[Mapping[str, Any], ...] | None = None
+
+
+@dataclass(frozen=True)
+class Metric(Generic[P]):
+    """A trust metric: words for the menu, its parameters, and one pure function.
+
+    `cost` counts forward passes for one map with default parameters, `explanations` further maps of the
+    method; `scales_with` names the parameter to which both are proportional. `has_peers` says whether the
+    figure of a random map and of the edges of the image mean something beside it. A figure that is worse
+    than `limit` is worth a warning.
+    """
+
+    name: str
+    title: str
+    version: int
+    aspect: Aspect
+    higher_is_better: bool
+    cost: float
+    explanations: float
+    summary: str
+    weaknesses: tuple[str, ...]
+    reference: str
+    params: type[P]
+    measure: Callable[[Trial, P], Measure]
+    scales_with: str | None = None
+    has_peers: bool = True
+    limit: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.scales_with is not None and self.scales_with not in self.params.model_fields:
+            raise ValueError(f"{self.name} scales with {self.scales_with!r}, which is none of its parameters")
+
+    def card(self) -> MetricCard:
+        """The metric as the catalogue prints it."""
+        return MetricCard(
+            name=self.name,
+            title=self.title,
+            version=self.version,
+            aspect=self.aspect,
+            higher_is_better=self.higher_is_better,
+            cost=self.cost,
+            explanations=self.explanations,
+            scales_with=self.scales_with,
             summary=self.summary,
             weaknesses=self.weaknesses,
             reference=self.reference,

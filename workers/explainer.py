@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,10 +11,11 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from jobs.errors import InvalidRequest, Problem
-from workers.declare import Method, Params, in_words, wrong_fields
+from workers.declare import Method, Metric, Params, in_words, wrong_fields
 from workers.methods import METHODS
 from workers.probe import Probe
-from workers.probe.passes import Pass
+from workers.probe.passes import Pair, Pass
+from workers.probe.trial import Explainer
 from workers.tasks import recording_for
 from workers.tensors.patch_gaussians import PatchGaussian
 
@@ -49,31 +51,74 @@ def explain(
     Raises InvalidRequest naming every wrong parameter, and NotExplainable when the module cannot be
     explained by the method.
     """
+    chosen, checked = choose(method, {**params, **({} if layer is None else {"layer": layer})})
+    asked = explained(
+        module,
+        inputs,
+        targets,
+        chosen,
+        checked,
+        seed=seed,
+        value_range=value_range,
+        patches=patches,
+        reference=reference,
+    )
+    parts = [one.explainer.explain(one.probe).maps.detach().float() for one in asked]
+    return torch.cat(parts).to(inputs.device)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Some of the inputs, ready to be explained: their shared pass, rows, probe, and how to explain them."""
+
+    shared: Pass
+    rows: Sequence[Pair]
+    probe: Probe
+    explainer: Explainer
+
+
+# Any: each method has a class of parameters of its own.
+def choose(method: str, params: Mapping[str, Any]) -> tuple[Method[Any], Params]:
+    """A method by name with its checked parameters. Raises InvalidRequest naming every wrong one."""
     chosen = METHODS.get(method)
     if chosen is None:
-        raise _invalid("method", f"there is no {method!r}; there are {', '.join(METHODS)}")
-    checked = _check(chosen, {**params, **({} if layer is None else {"layer": layer})})
+        raise invalid("method", f"there is no {method!r}; there are {', '.join(METHODS)}")
+    return chosen, check(chosen, params)
+
+
+def explained(
+    module: nn.Module,
+    inputs: Tensor,
+    targets: Targets,
+    method: Method[Any],  # Any: see above
+    params: Params,
+    *,
+    seed: int = 0,
+    value_range: tuple[float, float] | None = None,
+    patches: PatchGaussian | None = None,
+    reference: Tensor | None = None,
+) -> Iterator[Asked]:
+    """The inputs (N, C, H, W) some at a time, made ready; arguments and errors are those of `explain`."""
     if inputs.dim() != 4 or not len(inputs):
-        raise _invalid("inputs", f"must be (N, C, H, W), not {tuple(inputs.shape)}")
+        raise invalid("inputs", f"must be (N, C, H, W), not {tuple(inputs.shape)}")
     classes = _classes(targets, len(inputs))
     references = None if reference is None else _references(reference, inputs)
-    parts = []
     for start in range(0, len(inputs), CHUNK_ROWS):
         some = slice(start, start + CHUNK_ROWS)
-        shared = _record(module, inputs[some], chosen, checked, value_range=value_range, patches=patches)
-        rows = range(len(shared.images))
-        targets = _fill_in(classes[some], shared.logits)
-        shared.expect(list(zip(rows, targets, strict=True)))
+        shared = _record(module, inputs[some], method, params, value_range=value_range, patches=patches)
+        chosen = _fill_in(classes[some], shared.logits)
+        rows = list(enumerate(chosen))
+        shared.expect(rows)
         probe = Probe(
             shared,
-            rows,
-            targets,
+            range(len(rows)),
+            chosen,
             seeds=[seed] * len(rows),
             chunk_rows=CHUNK_ROWS,
             references=None if references is None else references[some],
         )
-        parts.append(chosen.explain(probe, checked).maps.detach().float())
-    return torch.cat(parts).to(inputs.device)
+        explainer = Explainer(lambda probe: method.explain(probe, params), shared.recording)
+        yield Asked(shared, rows, probe, explainer)
 
 
 def _record(
@@ -96,16 +141,18 @@ def _fill_in(classes: Sequence[int | None], logits: Tensor) -> list[int]:
     targets = [guess if wanted is None else wanted for wanted, guess in zip(classes, predicted, strict=True)]
     wrong = [target for target in targets if not 0 <= target < logits.shape[1]]
     if wrong:
-        raise _invalid("targets", f"class {wrong[0]} is not one of the {logits.shape[1]}")
+        raise invalid("targets", f"class {wrong[0]} is not one of the {logits.shape[1]}")
     return targets
 
 
-def _check(method: Method[Any], given: dict[str, Any]) -> Params:  # Any: see above
+# Any: see above
+def check(owner: Method[Any] | Metric[Any], given: Mapping[str, Any]) -> Params:
+    """Parameters of a method or a metric. Raises InvalidRequest naming every wrong one."""
     try:
-        params: Params = method.params.model_validate(given)
+        params: Params = owner.params.model_validate(given)
     except ValidationError as error:
         problems = wrong_fields(error, whole="params")
-        raise InvalidRequest(f"{method.name}: {in_words(problems)}", problems=problems) from error
+        raise InvalidRequest(f"{owner.name}: {in_words(problems)}", problems=problems) from error
     return params
 
 
@@ -114,7 +161,7 @@ def _classes(targets: Targets, count: int) -> list[int | None]:
         return [targets] * count
     classes = [int(target) for target in targets]
     if len(classes) != count:
-        raise _invalid("targets", f"{len(classes)} targets for {count} inputs")
+        raise invalid("targets", f"{len(classes)} targets for {count} inputs")
     return list(classes)
 
 
@@ -122,7 +169,7 @@ def _references(reference: Tensor, inputs: Tensor) -> Tensor:
     """(N, C, H, W), one for each input."""
     if reference.shape[1:] != inputs.shape[1:] or len(reference) not in (1, len(inputs)):
         wanted = f"(1 or {len(inputs)}, {', '.join(map(str, inputs.shape[1:]))})"
-        raise _invalid("reference", f"must be {wanted}, not {tuple(reference.shape)}")
+        raise invalid("reference", f"must be {wanted}, not {tuple(reference.shape)}")
     return reference.expand_as(inputs)
 
 
@@ -131,5 +178,6 @@ def _bounds(inputs: Tensor, value_range: tuple[float, float]) -> tuple[Tensor, T
     return black, white
 
 
-def _invalid(field: str, message: str) -> InvalidRequest:
+def invalid(field: str, message: str) -> InvalidRequest:
+    """The error that names one wrong argument."""
     return InvalidRequest(f"{field}: {message}", problems=(Problem(field=field, message=message),))

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 import torch
 
 from jobs.result import Box, TargetResult, map_name
+from jobs.trust import Measurement, TargetTrust
 from workers.declare import Relevance
+from workers.measuring.report import target_trust
 from workers.parts import Described
 from workers.rankings import Ranking
 from workers.reports import describe_maps
@@ -17,10 +19,11 @@ from workers.tasks import Task
 
 @dataclass
 class Finding:
-    """One job's targets in their order, and its arrays by name."""
+    """One job's targets in their order, how far each can be believed, and the arrays by name."""
 
     targets: list[TargetResult] = field(default_factory=list)
     maps: dict[str, bytes] = field(default_factory=dict)
+    trusts: list[TargetTrust] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -52,3 +55,10 @@ class Rows:
             finding.maps[map_name(target)] = values[row].tobytes()
             finding.maps.update({map_name(target, info.name): content for info, content in beside})
         return found
+
+    def judge(self, found: Mapping[int, Finding], measurements: Sequence[tuple[Measurement, ...]]) -> None:
+        """Say of each target in `found` how far its map can be believed; `measurements` are the rows'."""
+        for (task, _), measured in zip(self.rows, measurements, strict=True):
+            finding = found[task.place]
+            target = finding.targets[len(finding.trusts)]
+            finding.trusts.append(target_trust(target, task.metrics, measured))

@@ -15,12 +15,14 @@ from jobs.catalogue import ModelCard
 from jobs.errors import Failure, JobFailed, OutOfMemory
 from jobs.job import Job, ModelRef, Opened
 from jobs.result import Maps, Outcome, Provenance, Result, Timings
+from jobs.trust import Trust
+from workers.attempts import attempt, is_out_of_memory
 from workers.declare import Method
 from workers.memory import Meter, give_back
 from workers.methods import METHODS
 from workers.models.repository import Model, Repository
 from workers.onlooker import Onlooker
-from workers.runs import Explained, Run, attempt, is_out_of_memory
+from workers.runs import Explained, Run
 
 T = TypeVar("T")
 
@@ -139,17 +141,22 @@ class Runner:
         return [
             _failed(one.job, end)
             if isinstance(end, JobFailed)
-            else self._answered(one.job, end, compute_s, len(batch), model.dtype)
+            else self._answered(one.job, end, compute_s, len(batch), model)
             for one, end in zip(batch, ended, strict=True)
         ]
 
     def _answered(
-        self, job: Job, explained: Explained, compute_s: float, batch_size: int, dtype: str
+        self, job: Job, explained: Explained, compute_s: float, batch_size: int, model: Model
     ) -> Answer:
         result = Result(
             id=job.id,
             predictions=explained.ranking.top(TOP),
             targets=explained.targets,
+            trust=Trust(
+                intended_use=model.card.intended_use,
+                validated_for=model.card.validated_for,
+                targets=explained.trusts,
+            ),
             timings=Timings(compute_s=compute_s),
             provenance=Provenance(
                 image=job.image.digest,
@@ -157,7 +164,7 @@ class Runner:
                 preprocessing=explained.preprocessing,
                 seed=job.seed,
                 device=device_name(self.device),
-                dtype=dtype,
+                dtype=model.dtype,
                 batch_size=batch_size,
                 versions=VERSIONS,
             ),

@@ -2,44 +2,33 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
 from jobs.catalogue import Need
-from jobs.errors import InternalError, JobFailed, NotExplainable
+from jobs.errors import JobFailed, NotExplainable
 from jobs.job import ImageRef, Opened
 from jobs.result import Box, Draft, Maps, TargetResult
+from jobs.trust import TargetTrust
+from workers.attempts import attempt
 from workers.declare import Method, Relevance
 from workers.findings import Finding, Rows
+from workers.measuring.measurements import Judged, measurements
 from workers.models.intake import Prepared
 from workers.models.repository import Model
 from workers.onlooker import Onlooker
 from workers.parts import describe_parts
-from workers.probe import Circumstances, Interrupted, Probe
+from workers.probe import Circumstances, Probe
 from workers.probe.layers import layers_of
 from workers.probe.passes import Pass
 from workers.rankings import Ranking, rank_answers
-from workers.tasks import Task, grouped, make_task, recording_of
-
-T = TypeVar("T")
+from workers.tasks import Task, grouped, make_task, recording_of, share_of_maps
 
 GRADIENTS = frozenset({Need.LAYER_GRADIENTS, Need.INPUT_GRADIENTS})
-
-# Words of errors that have no type of their own: of the CPU, of Apple's GPUs, and of the workspaces of CUDA.
-OUT_OF_MEMORY = (
-    "DefaultCPUAllocator",
-    "MPS backend out of memory",
-    "CUDA error: out of memory",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_ALLOC_FAILED",
-)
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,6 +37,7 @@ class Explained:
 
     ranking: Ranking
     targets: tuple[TargetResult, ...]
+    trusts: tuple[TargetTrust, ...]
     maps: Maps
     # Any: each step has words of its own.
     preprocessing: tuple[dict[str, Any], ...]
@@ -165,18 +155,24 @@ class Run:
         described = Rows(
             rows, [self._box(task) for task, _ in rows], [self._rankings[task.image] for task, _ in rows]
         )
+        circumstances, share = self._circumstances(described, onlooker), share_of_maps(group)
         probe = Probe(
             shared,
             [task.image for task, _ in rows],
             [target for _, target in rows],
             seeds=[task.job.seed for task, _ in rows],
             chunk_rows=self._chunk_rows,
-            circumstances=self._circumstances(described, onlooker),
+            circumstances=circumstances.part(0, share),
             references=self._references_of([task for task, _ in rows]),
         )
-        relevance = group[0].method.explain(probe, group[0].params)
+        explainer = group[0].explainer
+        relevance = explainer.explain(probe)
         black, white = (bound[probe.image_of_row] for bound in (probe.black, probe.white))
         found = described.findings(relevance, describe_parts(relevance, black, white))
+        pairs = [(task.image, target) for task, target in rows]
+        maps = Judged(shared, pairs, probe, relevance, explainer, self._chunk_rows)
+        measured = measurements(maps, [task.metrics for task, _ in rows], circumstances.part(share, 1))
+        described.judge(found, measured)
         return {task.place: self._explained(task, found[task.place]) for task in group}
 
     def _circumstances(self, rows: Rows, onlooker: Onlooker) -> Circumstances:
@@ -211,35 +207,11 @@ class Run:
 
     def _explained(self, task: Task, found: Finding) -> Explained:
         steps = (*task.job.image.steps, *self._prepared[task.job.image.digest].steps)
-        return Explained(self._rankings[task.image], tuple(found.targets), found.maps, steps)
+        ranking = self._rankings[task.image]
+        return Explained(ranking, tuple(found.targets), tuple(found.trusts), found.maps, steps)
 
     def _box(self, task: Task) -> Box:
         return self._prepared[task.job.image.digest].box
 
     def _places_left(self) -> list[int]:
         return [place for place in range(len(self._batch)) if place not in self._ended]
-
-
-def attempt(work: Callable[[], T]) -> T | JobFailed:
-    """What `work` returns, or the failure that it ends in; a defect of ours is logged.
-
-    Passes through: `Interrupted`, lack of memory, and errors of the device, after which it is of no use.
-    """
-    try:
-        return work()
-    except JobFailed as error:
-        return error
-    except (Interrupted, MemoryError, torch.AcceleratorError):
-        raise
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise
-        log.exception("an explanation failed")
-        return InternalError(f"{type(error).__name__}; the worker's log has the details")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device, or the machine, could not hold what was asked of it."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return any(words in str(error) for words in OUT_OF_MEMORY)

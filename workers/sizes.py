@@ -162,7 +162,8 @@ class Tally:
 def kind_of(claim: Claim) -> Kind:
     """Jobs of equal kinds differ in nothing but their forward passes; images count by powers of four."""
     job = claim.job
-    return job.model.key, job.method.name, sum(image.n_bytes for image in job.images).bit_length() // 2
+    what = " ".join((job.method.name, *(metric.name for metric in job.metrics)))
+    return job.model.key, what, sum(image.n_bytes for image in job.images).bit_length() // 2
 
 
 def rows_of(claim: Claim) -> int:

@@ -3,17 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from jobs.catalogue import Need
 from jobs.errors import NotExplainable
-from jobs.job import Job, MethodRef
-from workers.declare import Method, Params, in_words, wrong_fields
+from jobs.job import Job, MethodRef, MetricRef
+from jobs.trust import Measurement
+from workers.declare import Method, Metric, Params, in_words, wrong_fields
+from workers.metrics import METRICS
 from workers.probe.layers import Layer, Layers
 from workers.probe.passes import Pass, Recording
+from workers.probe.trial import Explainer
+
+
+@dataclass(frozen=True)
+class AskedMetric:
+    """A metric with the parameters that a job wants; `cost` is that of one map with its peers."""
+
+    # Any: each metric has a class of parameters of its own, and `params` is of this metric's.
+    metric: Metric[Any]
+    params: Params
+    cost: float
+
+    # Any: words of JSON.
+    def says(
+        self,
+        value: float | None,
+        *,
+        random: float | None = None,
+        edges: float | None = None,
+        details: dict[str, Any] | None = None,
+    ) -> Measurement:
+        """The figures in the words of a result."""
+        return Measurement(
+            metric=self.metric.name,
+            version=self.metric.version,
+            params=self.params.model_dump(mode="json"),
+            higher_is_better=self.metric.higher_is_better,
+            value=value,
+            random=random,
+            edges=edges,
+            details=details or {},
+        )
 
 
 @dataclass(frozen=True)
@@ -27,11 +61,22 @@ class Task:
     method: Method[Any]
     params: Params
     layers: tuple[Layer, ...]
+    metrics: tuple[AskedMetric, ...] = ()
 
     @property
     def group(self) -> tuple[str, Params]:
         """Tasks of equal groups are explained by one call of their method."""
         return self.method.name, self.params
+
+    @property
+    def explainer(self) -> Explainer:
+        """How the maps of its group are made, on any pass that records what they need."""
+        return Explainer(lambda probe: self.method.explain(probe, self.params), recording_of([self]))
+
+    @property
+    def map_cost(self) -> float:
+        """Forward passes for the map of one target."""
+        return self.method.card().cost_of(self.job.method.params, 1)
 
 
 def make_task(
@@ -58,7 +103,8 @@ def make_task(
         )
         for name in method.layers(params)
     )
-    return Task(place, job, image, method, params, read)
+    task = Task(place, job, image, method, params, read)
+    return replace(task, metrics=tuple(_asked_metric(ref, task.map_cost) for ref in job.metrics))
 
 
 def recording_of(tasks: Iterable[Task]) -> Recording:
@@ -80,6 +126,12 @@ def recording_for(method: Method[Any], params: Params, trial: Pass) -> Recording
         layer_gradients=with_gradients,
         input_gradients=Need.INPUT_GRADIENTS in method.needs,
     )
+
+
+def share_of_maps(group: Sequence[Task]) -> float:
+    """The share of a group's forward passes that goes into its maps, not into what is measured of them."""
+    maps = sum(task.map_cost for task in group)
+    return maps / (maps + sum(one.cost for task in group for one in task.metrics))
 
 
 def grouped(tasks: Sequence[Task]) -> list[list[Task]]:
@@ -112,10 +164,18 @@ def _check_reference(method: Method[Any], job: Job) -> None:
         raise NotExplainable.about("reference", message)
 
 
-def _params(method: Method[Any], ref: MethodRef) -> Params:
+def _asked_metric(ref: MetricRef, map_cost: float) -> AskedMetric:
+    metric = METRICS.get(ref.name)
+    if metric is None or metric.version != ref.version:
+        message = f"this worker has no {ref.name!r} of version {ref.version}"
+        raise NotExplainable.about("metrics", message)
+    return AskedMetric(metric, _params(metric, ref), metric.card().cost_of(ref.params, map_cost))
+
+
+def _params(owner: Method[Any] | Metric[Any], ref: MethodRef | MetricRef) -> Params:
     try:
-        params: Params = method.params.model_validate(ref.params)
+        params: Params = owner.params.model_validate(ref.params)
     except ValidationError as error:
         problems = wrong_fields(error, whole="params")
-        raise NotExplainable(f"{method.name}: {in_words(problems)}", problems=problems) from error
+        raise NotExplainable(f"{owner.name}: {in_words(problems)}", problems=problems) from error
     return params

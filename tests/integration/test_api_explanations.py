@@ -60,7 +60,7 @@ async def test_the_document_has_the_agreed_names(stage: Stage) -> None:
     assert document["targets"][0]["map"]["native_grid"] == [6, 6]
     assert document["targets"][1]["links"]["heatmap"] == f"{EXPLANATIONS}/{document['id']}/heatmap?target=0"
     assert document["provenance"]["seed"] == 7
-    assert document["trust"] is None
+    assert document["trust"]["not_localisation"] is True
     assert document["error"] is None
     assert set(document["timings"]) == {"queued_s", "compute_s", "total_s"}
 

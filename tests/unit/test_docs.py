@@ -11,6 +11,7 @@ import pytest
 from app.settings import ApiSettings
 from jobs.catalogue import load_catalogue
 from jobs.errors import JobFailed, RationaleError
+from jobs.trust import FindingCode
 from tests.unit.commands import check_command, commands_in
 from tests.unit.deployment import ROOT, read
 from workers.settings import WorkerSettings
@@ -53,6 +54,18 @@ def test_operations_has_rows_for_no_setting_that_is_gone() -> None:
     }
     named = set(re.findall(r"RATIONALE_[A-Z_]+[A-Z]", "".join(path.read_text() for path in DOCUMENTS)))
     assert named <= known, f"the documents name {sorted(named - known)}, which no settings class reads"
+
+
+def test_every_metric_has_a_section_and_every_finding_a_row() -> None:
+    text = read("docs/metrics.md")
+    sections = re.findall(r"^### `(.*)`$", text, re.MULTILINE)
+    assert sorted(sections) == sorted(card.name for card in load_catalogue().metrics)
+    for card in load_catalogue().metrics:
+        section = text.partition(f"### `{card.name}`")[2].partition("\n#")[0]
+        assert card.reference in section, f"docs/metrics.md does not cite {card.reference!r} for {card.name}"
+        assert ("higher" if card.higher_is_better else "lower") + " is better" in section
+    table = "".join(line for line in text.splitlines() if line.startswith("| `"))
+    assert not [code for code in FindingCode if f"`{code.value}`" not in table]
 
 
 def test_every_error_code_has_a_row_in_operations() -> None:

@@ -66,7 +66,7 @@ class Pass:
         self.black = self._per_image(self.images.amin((1, 2, 3)) if black is None else black)
         self.white = self._per_image(self.images.amax((1, 2, 3)) if white is None else white)
         self.patches = patches
-        self._default_layer = default_layer
+        self.default_layer = default_layer
         self._points: dict[str, Tensor] = {}
         self._gradients: dict[tuple[str, Pair], Tensor] = {}
         self._expected: tuple[Pair, ...] = ()
@@ -80,7 +80,7 @@ class Pass:
 
     def layer(self, name: str | None, *, gradients: bool = False) -> Layer:
         """The layer of a name, or the default one. Raises NotExplainable naming the field `layer`."""
-        return self.layers.resolve(name if name is not None else self._default_layer, gradients=gradients)
+        return self.layers.resolve(name if name is not None else self.default_layer, gradients=gradients)
 
     @property
     def logits(self) -> Tensor:

@@ -66,6 +66,11 @@ class Subjects:
         return self.images[self.image_of_row]
 
     @property
+    def has_references(self) -> bool:
+        """Whether each row has a second image."""
+        return self._references is not None
+
+    @property
     def references(self) -> Tensor:
         """(R, C, H, W), the second image of each row. Raises NotExplainable naming the field `reference`."""
         if self._references is None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.fingerprint import image_key, job_id, pixels_digest
-from jobs.job import MethodRef, ModelRef
+from jobs.job import MethodRef, MetricRef, ModelRef
 
 SECRET = b"secret"
 MODEL = ModelRef(id="resnet", digest="sha256:" + "a" * 64)
@@ -22,7 +22,7 @@ WISH: dict[str, Any] = {
     "model": MODEL,
     "method": METHOD,
     "targets": (2, 5),
-    "metrics": ("deletion",),
+    "metrics": (MetricRef(name="deletion", version=1),),
     "seed": 0,
 }
 
@@ -59,8 +59,8 @@ def test_a_reference_is_not_an_image() -> None:
     assert there != back
 
 
-def test_without_a_reference_an_id_is_what_it_was_before_there_were_any() -> None:
-    assert job_id(SECRET, **WISH) == "n4oyflksm327efv6wvoy7qxgpkimmfvo"
+def test_without_reference_and_metrics_an_id_is_what_it_was_before_there_were_any() -> None:
+    assert job_id(SECRET, **WISH | {"metrics": ()}) == "pf457lyvte5lzswrdee5zaiqmpbpk7ht"
 
 
 def test_the_secret_changes_every_name() -> None:

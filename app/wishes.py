@@ -1,0 +1,128 @@
+"""What a client wishes of an image: a method, classes and metrics; everything that is wrong is named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.menu import Menu
+from app.requests import Fields, Submission
+from jobs.catalogue import ModelCard, Need
+from jobs.errors import Problem
+from jobs.job import Lane, MethodRef, MetricRef, Terms
+
+GIVE_REFERENCE = "send a second image, as a file part `reference` of a form or as base64 in JSON"
+BULK_COST = (
+    100.0  # forward passes; what costs more waits in the lane of bulk unless the client says otherwise
+)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One explanation that can be computed: a known method, complete parameters, classes that exist."""
+
+    method: MethodRef
+    takes_reference: bool
+    targets: tuple[int, ...]
+    metrics: tuple[MetricRef, ...]
+    seed: int
+    terms: Terms
+
+
+class Wishes:
+    """Reads wishes with the menu in hand."""
+
+    def __init__(self, menu: Menu) -> None:
+        self._menu = menu
+
+    def wish(
+        self, fields: Fields, model: ModelCard | None, prefix: str, problems: list[Problem]
+    ) -> Wish | None:
+        """The wish of one spec; None when its method cannot be had, and then a problem says why."""
+        method = None
+        if "method" in fields:
+            method, wrong = self._menu.method(fields["method"], fields.get("params", {}), prefix=prefix)
+            problems.extend(wrong)
+        targets = _indices(fields.get("target", ()), model, prefix, problems) if model else ()
+        metrics = self._metrics(fields, prefix, problems)
+        if method is None:
+            return None
+        terms = self._terms(method, max(1, len(targets)), metrics, fields)
+        takes_reference = self._takes_reference(method.name)
+        return Wish(method, takes_reference, targets, metrics, fields.get("seed", 0), terms)
+
+    def check_reference(
+        self, specs: Sequence[Fields], submission: Submission, problems: list[Problem]
+    ) -> None:
+        """It must be there when a method needs it, and must not be when none does: nothing is ignored."""
+        names = list(dict.fromkeys(spec.get("method", "") for spec in specs))
+        needy = [name for name in names if self._takes_reference(name)]
+        if needy and "reference" not in submission.files:
+            message = f"is required by {', '.join(needy)}: {GIVE_REFERENCE}"
+            problems.append(Problem(field="reference", message=message))
+        elif names and not needy and "reference" in submission.files and all(map(self._is_known, names)):
+            those = [card.name for card in self._menu.catalogue.methods if self._takes_reference(card.name)]
+            message = f"is of no use to {', '.join(names)}; it is for: {', '.join(those) or 'no method'}"
+            problems.append(Problem(field="reference", message=message))
+
+    def _metrics(self, fields: Fields, prefix: str, problems: list[Problem]) -> tuple[MetricRef, ...]:
+        """In the order of the menu, so that equal wishes are equal."""
+        asked, params = set(fields.get("metrics", ())), fields.get("metric_params", {})
+        for name in sorted(params.keys() - asked):
+            message = "are parameters of a metric that `metrics` does not name"
+            problems.append(Problem(field=f"{prefix}metric_params.{name}", message=message))
+        place = {card.name: place for place, card in enumerate(self._menu.catalogue.metrics)}
+        found = []
+        for name in sorted(asked, key=lambda name: (place.get(name, len(place)), name)):
+            metric, wrong = self._menu.metric(name, params.get(name, {}), prefix=prefix)
+            problems.extend(wrong)
+            found += [metric] if metric else []
+        return tuple(found)
+
+    def _terms(
+        self, method: MethodRef, n_targets: int, metrics: Sequence[MetricRef], fields: Fields
+    ) -> Terms:
+        cost = self._cost(method, n_targets, metrics)
+        lane = fields.get("lane") or (Lane.BULK if cost > BULK_COST else Lane.INTERACTIVE)
+        return Terms(lane=lane, cost=cost, deadline_seconds=fields.get("deadline"))
+
+    def _cost(self, method: MethodRef, n_targets: int, metrics: Sequence[MetricRef]) -> float:
+        """Forward passes of the maps, and of what is measured of them."""
+        catalogue = self._menu.catalogue
+        card = catalogue.method(method.name)
+        if card is None:
+            return 1.0
+        map_cost = card.cost_of(method.params, 1)
+        measured = sum(
+            metric_card.cost_of(metric.params, map_cost)
+            for metric in metrics
+            if (metric_card := catalogue.metric(metric.name))
+        )
+        return card.cost_of(method.params, n_targets) + n_targets * measured
+
+    def _is_known(self, method: str) -> bool:
+        return self._menu.catalogue.method(method) is not None
+
+    def _takes_reference(self, method: str) -> bool:
+        card = self._menu.catalogue.method(method)
+        return card is not None and Need.REFERENCE in card.needs
+
+
+def _indices(
+    targets: Sequence[int | str], model: ModelCard, prefix: str, problems: list[Problem]
+) -> tuple[int, ...]:
+    """Class indices of indices and labels, each once; a label wins over an index that is written as text."""
+    found: list[int | None] = [_index(target, model) for target in targets]
+    if unknown := [str(target) for target, index in zip(targets, found, strict=True) if index is None]:
+        message = (
+            f"{', '.join(unknown)} is no class of {model.id}, which has {len(model.labels)} (0 is the first)"
+        )
+        problems.append(Problem(field=f"{prefix}target", message=message))
+    return tuple(dict.fromkeys(index for index in found if index is not None))
+
+
+def _index(target: int | str, model: ModelCard) -> int | None:
+    if isinstance(target, str) and target in model.labels:
+        return model.labels.index(target)
+    index = int(target) if isinstance(target, int) or (target.isascii() and target.isdigit()) else -1
+    return index if 0 <= index < len(model.labels) else None

@@ -1,0 +1,93 @@
+"""What holds for every metric: its words, its cost, and that a row is told the same in any company."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+import torch
+
+from jobs.catalogue import JUDGED_TOGETHER
+from tests.unit.workers.forwards import count_forwards
+from tests.unit.workers.networks import Pooled, seeded
+from workers import measure
+from workers.declare import Metric
+from workers.metrics import METRICS, index_by_name
+
+N = 8
+TARGETS = [1, 7, 0, 1, 2, 3, 9, 4]
+every = pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+AnyMetric = Metric[Any]  # Any: parameters of metrics
+
+
+def images(count: int = N) -> torch.Tensor:
+    return torch.rand(count, 3, 12, 14, generator=torch.Generator().manual_seed(6))
+
+
+@every
+def test_a_row_is_told_the_same_alone_as_with_seven_others(metric: AnyMetric) -> None:
+    network, some = seeded(Pooled).double(), images().double()
+    together = measure(network, some, TARGETS, metric=metric.name, seed=3)
+    for row, target in enumerate(TARGETS):
+        alone = measure(network, some[row : row + 1], target, metric=metric.name, seed=3)
+        torch.testing.assert_close(alone.values[0], together.values[row], equal_nan=True)
+        if together.details is not None:
+            assert alone.details is not None
+            assert alone.details[0].keys() == together.details[row].keys()
+    assert together.values.isfinite().any()
+
+
+@every
+def test_maps_of_nothing_are_measured_without_harm(metric: AnyMetric) -> None:
+    flat = torch.zeros(1, 12, 14)
+    found = measure(seeded(Pooled), images(1), 1, metric=metric.name, maps=flat)
+    assert found.values.shape == (1,)
+
+
+@every
+def test_it_costs_what_its_card_says(metric: AnyMetric, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, some = seeded(Pooled), images(1)
+    maps = torch.rand(1, 12, 14)
+    measure(network, some, 1, metric=metric.name, maps=maps)  # what is found out once
+    sizes = count_forwards(monkeypatch)
+    measure(network, some, 1, method="grad-cam", metric=metric.name, maps=maps)
+    passes_of_a_map = 1  # each further map of Grad-CAM needs one forward pass of its own
+    expected = metric.cost + metric.explanations * passes_of_a_map
+    assert sum(sizes) - 2 <= expected <= sum(sizes) + 2  # a pass for the logits, and one to look at layers
+
+
+@every
+def test_its_card_has_every_word_and_a_cost_that_grows_with_its_scale(metric: AnyMetric) -> None:
+    card = metric.card()
+    assert all(len(words) > 5 for words in (card.title, card.summary, card.reference, *card.weaknesses))
+    params = metric.params().model_dump(mode="json")
+    usual = JUDGED_TOGETHER * card.cost + card.explanations * 10
+    assert card.cost_of(params, 10) == usual
+    if card.scales_with is not None:
+        params[card.scales_with] *= 2
+        assert card.cost_of(params, 10) == 2 * usual
+
+
+@every
+def test_parameters_are_bounded_and_described(metric: AnyMetric) -> None:
+    schema = metric.params.model_json_schema()
+    assert schema["additionalProperties"] is False
+    for name, field in schema.get("properties", {}).items():
+        assert field["description"], name
+        for kind in field.get("anyOf", [field]):
+            if kind.get("type") in ("integer", "number"):
+                assert {"minimum", "exclusiveMinimum"} & kind.keys(), name
+                assert {"maximum", "exclusiveMaximum"} & kind.keys(), name
+
+
+def test_names_are_taken_once() -> None:
+    [metric, *_] = METRICS.values()
+    with pytest.raises(ValueError, match=metric.name):
+        index_by_name([metric, metric])
+
+
+def test_a_scale_must_be_a_parameter() -> None:
+    [metric, *_] = METRICS.values()
+    with pytest.raises(ValueError, match="'speed'"):
+        type(metric)(**{**{name: getattr(metric, name) for name in asdict(metric)}, "scales_with": "speed"})

@@ -1,0 +1,116 @@
+"""Runs the metrics that were asked for over the maps of a group of jobs, each beside its peers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+
+from jobs.errors import JobFailed
+from jobs.trust import Measurement
+from workers.attempts import attempt
+from workers.declare import Measure, Relevance
+from workers.measuring.peers import EDGES, random_peer
+from workers.probe import Circumstances, Probe
+from workers.probe.passes import Pair, Pass
+from workers.probe.trial import Explainer, Trial
+from workers.tasks import AskedMetric
+
+
+@dataclass(frozen=True)
+class Judged:
+    """R maps that one method made on a shared pass, row by row, and how it would make others."""
+
+    shared: Pass
+    rows: Sequence[Pair]
+    probe: Probe
+    relevance: Relevance
+    explainer: Explainer
+    chunk_rows: int
+
+    def trial(self, rows: Sequence[int], circumstances: Circumstances) -> Trial:
+        """Some of the maps on trial."""
+        return Trial(
+            self.shared,
+            [self.rows[row] for row in rows],
+            self.probe.rows(torch.tensor(rows)),
+            _some(self.relevance, rows),
+            self.explainer,
+            chunk_rows=self.chunk_rows,
+            circumstances=circumstances,
+        )
+
+    def finite(self) -> list[int]:
+        """The rows whose maps can be measured."""
+        return self.relevance.maps.flatten(1).isfinite().all(dim=1).nonzero().flatten().tolist()
+
+
+def measurements(
+    maps: Judged, asked: Sequence[Sequence[AskedMetric]], circumstances: Circumstances
+) -> list[tuple[Measurement, ...]]:
+    """What was asked of each of the R rows; without a value where a metric says nothing, or came too late.
+
+    Metrics fail one by one, and for one row without harm to the others.
+    """
+    metrics = dict.fromkeys(one for row in asked for one in row)
+    weights = [max(1.0, one.cost) for one in metrics]
+    begin, total = 0.0, sum(weights)
+    finite = maps.finite() if metrics else []
+    found: dict[AskedMetric, dict[int, Measurement]] = {}
+    for one, weight in zip(metrics, weights, strict=True):
+        part = circumstances.part(begin / total, (begin + weight) / total)
+        begin += weight
+        rows = [row for row in finite if one in asked[row]]
+        found[one] = _measured(one, maps, rows, part)
+    return [
+        tuple(found[one].get(row) or one.says(None) for one in wanted) for row, wanted in enumerate(asked)
+    ]
+
+
+def _measured(
+    one: AskedMetric, maps: Judged, rows: Sequence[int], circumstances: Circumstances
+) -> dict[int, Measurement]:
+    if not rows or circumstances.is_late():
+        return {}
+    measured = attempt(partial(_beside_peers, one, maps, rows, circumstances))
+    if not isinstance(measured, JobFailed):
+        return dict(zip(rows, measured, strict=True))
+    if len(rows) == 1:
+        return {rows[0]: one.says(None, details={"failed": str(measured)})}
+    return {place: said for row in rows for place, said in _measured(one, maps, [row], circumstances).items()}
+
+
+def _beside_peers(
+    one: AskedMetric, maps: Judged, rows: Sequence[int], circumstances: Circumstances
+) -> list[Measurement]:
+    parts = [circumstances.part(part / 3, (part + 1) / 3) for part in range(3)]
+    trial = maps.trial(rows, parts[0] if one.metric.has_peers else circumstances)
+    own = one.metric.measure(trial, one.params)
+    values: list[Sequence[float | None]] = [_numbers(own)]
+    for peer, part in zip((random_peer(maps.relevance.native_grid), EDGES), parts[1:], strict=True):
+        if one.metric.has_peers:
+            values.append(_numbers(one.metric.measure(trial.beside(peer, part), one.params)))
+        else:
+            values.append([None] * len(rows))
+    details = own.details or ({},) * len(rows)
+    return [
+        one.says(value, random=random, edges=edges, details=dict(detail))
+        for value, random, edges, detail in zip(*values, details, strict=True)
+    ]
+
+
+def _numbers(measure: Measure) -> list[float | None]:
+    return [value if math.isfinite(value) else None for value in measure.values.detach().tolist()]
+
+
+def _some(relevance: Relevance, rows: Sequence[int]) -> Relevance:
+    """What metrics look at, of some of the rows."""
+    gaps = None if relevance.gaps is None else relevance.gaps[list(rows)]
+    return replace(
+        Relevance(relevance.maps[list(rows)].detach(), relevance.native_grid),
+        gaps=gaps,
+        layer=relevance.layer,
+    )

@@ -1,0 +1,30 @@
+"""Every trust metric, listed by hand in the order of the menu."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from workers.declare import Metric
+from workers.metrics import deletion, insertion, sparseness
+
+
+# Any: each metric has a class of parameters of its own.
+def index_by_name(metrics: Iterable[Metric[Any]]) -> Mapping[str, Metric[Any]]:
+    """The metrics by name, in the order given. Raises ValueError when two have the same name."""
+    index: dict[str, Metric[Any]] = {}
+    for metric in metrics:
+        if metric.name in index:
+            raise ValueError(f"two metrics are named {metric.name!r}")
+        index[metric.name] = metric
+    return MappingProxyType(index)
+
+
+METRICS = index_by_name(
+    [
+        deletion.METRIC,
+        insertion.METRIC,
+        sparseness.METRIC,
+    ]
+)
