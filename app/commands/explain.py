@@ -12,6 +12,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from app.commands.run import Device, Models, plain_errors
+from app.commands.trust import print_trust
 from jobs.errors import InvalidRequest, Problem
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ Targets = Annotated[
 Parameters = Annotated[
     list[str] | None, typer.Option("--param", help="A method's parameter as name=value; may repeat.")
 ]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option("--metric", help="Trust metric to measure; may repeat. `rationale metrics` lists them."),
+]
 Server = Annotated[
     str | None,
     typer.Option(help="Address of a running service; without it one is started.", envvar="RATIONALE_SERVER"),
@@ -45,6 +50,7 @@ def explain(
     target: Targets = None,
     param: Parameters = None,
     reference: Reference = None,
+    metric: Metrics = None,
     output: Annotated[Path | None, typer.Option(help="Overlay to write: .png, .webp or .jpg.")] = None,
     relevance: Annotated[Path | None, typer.Option("--map", help="Raw float32 map to write: .npy.")] = None,
     server: Server = None,
@@ -52,12 +58,12 @@ def explain(
     models: Models = None,
     device: Device = None,
 ) -> None:
-    """Explain one picture, print what was found, and write its overlay."""
+    """Explain one picture, print what was found and how far to believe it, and write its overlay."""
     from app.commands.service import service
 
     console = Console()
     with plain_errors():
-        fields = _fields(model, method, target or [], param or [])
+        fields = {**_fields(model, method, target or [], param or []), "metrics": metric or []}
         given = {"image": image, "reference": reference}
         files = {name: path.read_bytes() for name, path in given.items() if path}
         with service(server, key, models=models, device=device) as running:
@@ -67,6 +73,7 @@ def explain(
             if document["error"]:
                 raise InvalidRequest(document["error"]["detail"])
             console.print(_table(document))
+            print_trust(console, document)
             for found in document["targets"]:
                 links = found["links"]
                 for path, link, form in ((output, "overlay", _format(output)), (relevance, "heatmap", "npy")):

@@ -1,4 +1,4 @@
-"""`rationale methods` and `rationale models`: what there is to choose from."""
+"""`rationale methods`, `metrics` and `models`: what there is to choose from."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from rich.table import Table
 
 from app.commands.explain import Key, Server
 from app.commands.run import Device, Models, plain_errors
-from jobs.catalogue import load_catalogue
+from jobs.catalogue import MethodCard, MetricCard, load_catalogue
 
 
 def methods() -> None:
     """List the methods of this version with their parameters."""
-    table = Table()
-    for heading in ("method", "family", "signed", "parameters", "summary"):
-        table.add_column(heading, overflow="fold")
+    table = _table("method", "family", "signed", "parameters", "summary")
     for card in load_catalogue().methods:
-        parameters = card.parameters.get("properties", {})
-        table.add_row(
-            card.name,
-            card.family,
-            "yes" if card.signed else "no",
-            "\n".join(f"{name}={schema.get('default')}" for name, schema in parameters.items()),
-            card.summary,
-        )
+        signed = "yes" if card.signed else "no"
+        table.add_row(card.name, card.family, signed, _parameters(card), card.summary)
+    Console().print(table)
+
+
+def metrics() -> None:
+    """List the trust metrics of this version with their parameters."""
+    table = _table("metric", "aspect", "better", "parameters", "summary")
+    for card in load_catalogue().metrics:
+        better = "higher" if card.higher_is_better else "lower"
+        table.add_row(card.name, card.aspect, better, _parameters(card), card.summary)
     Console().print(table)
 
 
@@ -39,9 +40,7 @@ def models(
 
     with plain_errors(), service(server, key, models=models, device=device) as running:
         cards = running.get("/api/v1/models").json()["models"]
-    table = Table()
-    for heading in ("model", "input", "classes", "weights", "title"):
-        table.add_column(heading, overflow="fold")
+    table = _table("model", "input", "classes", "weights", "title")
     for card in cards:
         size = card["input"]
         table.add_row(
@@ -52,3 +51,15 @@ def models(
             card["title"],
         )
     Console().print(table)
+
+
+def _table(*headings: str) -> Table:
+    table = Table()
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def _parameters(card: MethodCard | MetricCard) -> str:
+    properties = card.parameters.get("properties", {})
+    return "\n".join(f"{name}={schema.get('default')}" for name, schema in properties.items())

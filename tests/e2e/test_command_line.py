@@ -50,6 +50,22 @@ def test_it_explains_with_a_running_service(address: str, picture: Path, tmp_pat
     assert np.load(values).shape == (96, 96)
 
 
+def test_it_measures_and_says_how_far_to_believe_it(address: str, picture: Path) -> None:
+    words = ("explain", str(picture), "--model", "phantom-resnet", "--server", address, "--target", "none")
+    printed = rationale(*words, "--metric", "deletion", "--metric", "sparseness")
+
+    assert all(word in printed for word in ("deletion", "sparseness", "of a random map", "of the edges"))
+    assert "not the class that it predicts" in printed
+    assert "on a grid of" in printed
+    assert "not where a finding is" in printed
+    assert "there are: deletion" in rationale(*words, "--metric", "truthiness", status=2)
+
+
+def test_it_lists_the_metrics() -> None:
+    printed = rationale("metrics")
+    assert all(word in printed for word in ("deletion", "insertion", "faithfulness", "steps=20"))
+
+
 def test_several_targets_are_written_to_files_of_their_own(
     address: str, picture: Path, tmp_path: Path
 ) -> None:
