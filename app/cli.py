@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from app.commands import dead_letters, explain, keys, menu, run
+from app.commands import dead_letters, evaluate, explain, keys, menu, run
 
 app = typer.Typer(
     name="rationale",
@@ -16,6 +16,7 @@ app.command()(run.serve)
 app.command()(run.api)
 app.command()(run.worker)
 app.command()(explain.explain)
+app.command()(evaluate.evaluate)
 app.command()(menu.methods)
 app.command()(menu.metrics)
 app.command()(menu.models)

@@ -18,6 +18,10 @@ Document = dict[str, Any]  # Any: JSON as the API sends it
 TIMEOUT_SECONDS = 30.0
 
 
+class Away(Unavailable):
+    """The service does not answer at all."""
+
+
 class Service:
     """The calls that the command line makes."""
 
@@ -57,7 +61,7 @@ class Service:
         try:
             return _checked(self._client.request(verb, path, **words))
         except httpx.TransportError as error:
-            raise Unavailable(f"{self._client.base_url} does not answer: {error}", retry_after=1) from error
+            raise Away(f"{self._client.base_url} does not answer: {error}", retry_after=1) from error
 
 
 @contextmanager

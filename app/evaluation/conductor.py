@@ -1,0 +1,110 @@
+"""Has the cells of an evaluation explained, some at a time, through the queue of a service."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from threading import Event
+
+from app.commands.service import Away, Document, Service
+from app.evaluation.book import Book, Row, key_of
+from app.evaluation.cells import Cell
+from jobs.errors import InvalidRequest, Unavailable
+from jobs.job import Lane
+
+MOST_TRIES = 60  # in a row without an answer, a second apart
+
+
+class Conductor:
+    """Keeps so many explanations of a service in flight, and writes down how each of them ended."""
+
+    def __init__(
+        self,
+        service: Service,
+        book: Book,
+        metrics: Sequence[str],
+        in_flight: int,
+        *,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._service, self._book, self._metrics, self._in_flight = service, book, metrics, in_flight
+        self._sleep = sleep
+        self._stopped = Event()
+
+    def conduct(self, cells: Sequence[Cell], advance: Callable[[], object]) -> None:
+        """Go through the cells; `advance` is called after each. What is written down stays, come what may.
+
+        Raises `Unavailable` when the service stays away, and InvalidRequest when it refuses for good.
+        """
+        waiting, running = iter(cells), set[Future[list[Row]]]()
+        with ThreadPoolExecutor(self._in_flight) as threads:
+            try:
+                while True:
+                    running |= {
+                        threads.submit(self._explain, cell)
+                        for cell in _some(waiting, self._in_flight - len(running))
+                    }
+                    if not running:
+                        return
+                    done, running = wait(running, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        self._book.add(future.result())
+                        advance()
+            finally:
+                self._stopped.set()
+                threads.shutdown(wait=True, cancel_futures=True)
+
+    def _explain(self, cell: Cell) -> list[Row]:
+        """The rows of a cell. One whose turn never comes again ends without any."""
+        files = {"image": cell.picture.read()}
+        fields: dict[str, str | list[str]] = {
+            "model": cell.model.id,
+            "method": cell.method,
+            "metrics": list(self._metrics),
+            "lane": Lane.BULK.value,
+        }
+        tries = 0
+        while True:
+            try:
+                return rows_of(cell, self._service.explain(files, fields, self._go_on))
+            except Unavailable as error:
+                tries = tries + 1 if isinstance(error, Away) else 0
+                if tries > MOST_TRIES:
+                    raise
+                self._go_on(0.0)
+                self._sleep(error.retry_after)
+
+    def _go_on(self, _share: float) -> None:
+        if self._stopped.is_set():
+            raise InvalidRequest("the evaluation was stopped")
+
+
+def rows_of(cell: Cell, document: Document) -> list[Row]:
+    """A finished explanation as rows: one for each metric of each target, or one that says why not."""
+    model, weights, method, image, digest = key_of(cell)
+    row = Row(model, weights, method, image, digest, explanation=document["id"])
+    if document["error"]:
+        return [replace(row, error=f"{document['error']['code']}: {document['error']['detail']}")]
+    if document["state"] != "done":
+        return [replace(row, error=document["state"])]
+    row = replace(row, seconds=document["timings"]["compute_s"])
+    return [
+        replace(
+            row,
+            label=target["label"],
+            score=target["score"],
+            rank=target["rank"],
+            flags=" ".join(target["flags"]),
+            findings=" ".join(sorted({finding["code"] for finding in target["findings"]})),
+            metric=one["metric"],
+            **{name: one[name] for name in ("higher_is_better", "value", "random", "edges")},
+        )
+        for target in document["trust"]["targets"]
+        for one in target["measurements"]
+    ]
+
+
+def _some(cells: Iterator[Cell], count: int) -> list[Cell]:
+    return [cell for _, cell in zip(range(count), cells, strict=False)]
