@@ -24,6 +24,18 @@ Reference = Annotated[
         metavar="FILE", help="Second image, for a method that needs one.", exists=True, dir_okay=False
     ),
 ]
+Mask = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Picture of where the finding lies, for a metric that needs one.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
+Metrics = Annotated[
+    list[str] | None, typer.Option("--metric", help="Trust metric to measure the map with; may repeat.")
+]
 Targets = Annotated[
     list[str] | None, typer.Option("--target", help="Class index or label; the predicted class if left out.")
 ]
@@ -45,6 +57,8 @@ def explain(
     target: Targets = None,
     param: Parameters = None,
     reference: Reference = None,
+    metric: Metrics = None,
+    mask: Mask = None,
     output: Annotated[Path | None, typer.Option(help="Overlay to write: .png, .webp or .jpg.")] = None,
     relevance: Annotated[Path | None, typer.Option("--map", help="Raw float32 map to write: .npy.")] = None,
     server: Server = None,
@@ -57,8 +71,8 @@ def explain(
 
     console = Console()
     with plain_errors():
-        fields = _fields(model, method, target or [], param or [])
-        given = {"image": image, "reference": reference}
+        fields = _fields(model, method, target or [], param or []) | {"metrics": metric or []}
+        given = {"image": image, "reference": reference, "mask": mask}
         files = {name: path.read_bytes() for name, path in given.items() if path}
         with service(server, key, models=models, device=device) as running:
             with Progress(console=Console(stderr=True), transient=True) as bar:
@@ -67,6 +81,8 @@ def explain(
             if document["error"]:
                 raise InvalidRequest(document["error"]["detail"])
             console.print(_table(document))
+            if metric:
+                console.print(_measured(document))
             for found in document["targets"]:
                 links = found["links"]
                 for path, link, form in ((output, "overlay", _format(output)), (relevance, "heatmap", "npy")):
@@ -112,6 +128,21 @@ def _table(document: Document) -> Table:
             drawn["layer"] or "-",
             f"{timings['total_s']:.3f}",
         )
+    return table
+
+
+def _measured(document: Document) -> Table:
+    """What the metrics say of each map, beside a random map and the edges of the image."""
+    table = Table()
+    for heading in ("target", "metric", "value", "random", "edges", "better is"):
+        table.add_column(heading)
+    for target in document["trust"]["targets"]:
+        for one in target["measurements"]:
+            figures = (
+                "-" if one[name] is None else f"{one[name]:.4g}" for name in ("value", "random", "edges")
+            )
+            better = "higher" if one["higher_is_better"] else "lower"
+            table.add_row(target["label"], one["metric"], *figures, better)
     return table
 
 
