@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workers.declare import Measure, Relevance
+from workers.declare import Measure, Metric, Relevance
 from workers.explainer import CHUNK_ROWS, Asked, Targets, check, choose, explained, invalid
 from workers.metrics import METRICS
 from workers.probe import Circumstances
@@ -50,12 +50,7 @@ def measure(
         raise invalid("metric", f"there is no {metric!r}; there are {', '.join(METRICS)}")
     checked = check(chosen, params)
     _check_shape("maps", maps, inputs)
-    _check_shape("masks", masks, inputs)
-    if masks is not None and masks.dtype != torch.bool:
-        raise invalid("masks", f"must be bool, not {masks.dtype}")
-    if chosen.needs_mask != (masks is not None):
-        words = "are required by" if chosen.needs_mask else "are of no use to"
-        raise invalid("masks", f"{words} {metric}")
+    _check_masks(chosen, masks, inputs)
     asked = explained(
         module,
         inputs,
@@ -72,6 +67,16 @@ def measure(
     ]
     details = [detail for one in measures for detail in one.details or ()]
     return Measure(torch.cat([one.values for one in measures]), tuple(details) or None)
+
+
+# Any: each metric has parameters of its own.
+def _check_masks(metric: Metric[Any], masks: Tensor | None, inputs: Tensor) -> None:
+    _check_shape("masks", masks, inputs)
+    if masks is not None and masks.dtype != torch.bool:
+        raise invalid("masks", f"must be bool, not {masks.dtype}")
+    if metric.needs_mask != (masks is not None):
+        words = "are required by" if metric.needs_mask else "are of no use to"
+        raise invalid("masks", f"{words} {metric.name}")
 
 
 def _check_shape(name: str, given: Tensor | None, inputs: Tensor) -> None:
