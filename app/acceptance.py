@@ -116,16 +116,17 @@ async def _accepted(services: Services, order: Order) -> Accepted:
         tenant_seconds=settings.tenant_seconds,
     )
 
-    async def submit(pixels: bytes | None, reference: bytes | None) -> Accepted:
+    async def submit(pixels: bytes | None, reference: bytes | None, mask: bytes | None) -> Accepted:
         return await services.queue.submit(
-            order.job, pixels, reference=reference, terms=order.terms, limits=limits
+            order.job, pixels, reference=reference, mask=mask, terms=order.terms, limits=limits
         )
 
-    pixels, reference = _unless_large(opened.pixels), _unless_large(opened.reference)
-    if pixels is not opened.pixels or reference is not opened.reference:
+    pixels = (opened.pixels, opened.reference, opened.mask)
+    small = tuple(map(_unless_large, pixels))
+    if small != pixels:
         with suppress(Gone):
-            return await submit(pixels, reference)
-    return await submit(opened.pixels, opened.reference)
+            return await submit(*small)
+    return await submit(*pixels)
 
 
 def _unless_large(pixels: bytes | None) -> bytes | None:

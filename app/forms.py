@@ -44,6 +44,12 @@ FILES: dict[str, Schema] = {
         "format": "binary",
         "description": "A second image, for the methods that need `reference`, and for no other.",
     },
+    "mask": {
+        "type": "string",
+        "format": "binary",
+        "description": "A picture as large as the image, bright where the finding lies, for the metrics that "
+        "need `mask`, and for no other.",
+    },
 }
 EXPLANATION_TEXTS = _text_fields()
 BATCH_TEXTS: dict[str, Schema] = {

@@ -141,11 +141,16 @@ Base64 = Annotated[str, Field(min_length=1, json_schema_extra={"format": "byte"}
 
 
 class Base64Image(Asked):
-    """The image in a JSON body, and the reference of a method that needs one."""
+    """The image in a JSON body, and what methods and metrics may need beside it."""
 
     image: Base64 = Field(description="The image file in base64; a `data:` URL is understood too.")
     reference: Base64 | None = Field(
         None, description="A second image file, for the methods that need `reference`, and for no other."
+    )
+    mask: Base64 | None = Field(
+        None,
+        description="A picture file as large as the image, bright where the finding lies, for the metrics "
+        "that need `mask`, and for no other.",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
@@ -61,7 +61,7 @@ class Desk:
         fields = _valid(ExplanationFields, submission.fields, "", problems)
         model = await self._model(fields.get("model"), problems)
         wish = self._wishes.wish(fields, model, "", problems)
-        self._wishes.check_reference([fields], submission, problems)
+        self._wishes.check_files([fields], submission, problems)
         webhook = webhook_of(fields, key, problems)
         [order] = await self._orders(tenant, submission, model, [wish], problems)
         return order.calling(webhook, fields)
@@ -76,7 +76,7 @@ class Desk:
             prefix = f"specs.{index}."
             specs.append(_valid(Spec, spec, prefix, problems))
             wishes.append(self._wishes.wish(specs[-1], model, prefix, problems))
-        self._wishes.check_reference(specs, submission, problems)
+        self._wishes.check_files(specs, submission, problems)
         webhook = webhook_of(fields, key, problems)
         orders = await self._orders(tenant, submission, model, wishes, problems)
         return [order.calling(webhook, fields) for order in orders]
@@ -101,18 +101,14 @@ class Desk:
     ) -> list[Order]:
         """Decode the files last: with other fields wrong, a bad file is one more of them."""
         pictures = await self._darkroom.pictures(tenant, submission.files, problems)
+        _check_mask(pictures, problems)
         if problems or "image" not in pictures or model is None:
             raise invalid(problems)
-        image, reference = pictures["image"], pictures.get("reference")
-        return [
-            self._order(tenant, model, wish, image, reference if wish.takes_reference else None)
-            for wish in wishes
-            if wish
-        ]
+        return [self._order(tenant, model, wish, pictures) for wish in wishes if wish]
 
-    def _order(
-        self, tenant: str, model: ModelCard, wish: Wish, image: Picture, reference: Picture | None
-    ) -> Order:
+    def _order(self, tenant: str, model: ModelCard, wish: Wish, pictures: Mapping[str, Picture]) -> Order:
+        image = pictures["image"]
+        reference, mask = (pictures[name] if name in wish.files else None for name in ("reference", "mask"))
         name = job_id(
             self._secret,
             tenant=tenant,
@@ -123,6 +119,7 @@ class Desk:
             metrics=wish.metrics,
             seed=wish.seed,
             reference_digest=reference.ref.digest if reference else None,
+            mask_digest=mask.ref.digest if mask else None,
         )
         job = Job(
             id=name,
@@ -131,11 +128,22 @@ class Desk:
             method=wish.method,
             image=image.ref,
             reference=reference.ref if reference else None,
+            mask=mask.ref if mask else None,
             targets=wish.targets,
             metrics=wish.metrics,
             seed=wish.seed,
         )
-        return Order(Opened(job, image.pixels, reference.pixels if reference else None), wish.terms)
+        beside = (picture.pixels if picture else None for picture in (reference, mask))
+        return Order(Opened(job, image.pixels, *beside), wish.terms)
+
+
+def _check_mask(pictures: Mapping[str, Picture], problems: list[Problem]) -> None:
+    """It must lie upon the image, pixel by pixel."""
+    if {"image", "mask"} <= pictures.keys():
+        image, mask = (f"{ref.width} x {ref.height}" for ref in (pictures["image"].ref, pictures["mask"].ref))
+        if image != mask:
+            message = f"must be as large as the image, {image} pixels (width x height), but is {mask}"
+            problems.append(Problem(field="mask", message=message))
 
 
 def _valid(kind: type[Asked], fields: Fields, prefix: str, problems: list[Problem]) -> Fields:

@@ -11,18 +11,39 @@ from jobs.catalogue import ModelCard, Need
 from jobs.errors import Problem
 from jobs.job import Lane, MethodRef, MetricRef, Terms
 
-GIVE_REFERENCE = "send a second image, as a file part `reference` of a form or as base64 in JSON"
 BULK_COST = (
     100.0  # forward passes; what costs more waits in the lane of bulk unless the client says otherwise
 )
 
 
 @dataclass(frozen=True)
+class Beside:
+    """A file beside the image: the words of a spec that may need it, and how it is asked for."""
+
+    file: str
+    words: str
+    give: str
+
+
+REFERENCE = Beside(
+    "reference", "method", "send a second image, as a file part `reference` of a form or as base64 in JSON"
+)
+MASK = Beside(
+    "mask",
+    "metrics",
+    "send a picture of where the finding lies, as a file part `mask` of a form or as base64 in JSON",
+)
+
+
+@dataclass(frozen=True)
 class Wish:
-    """One explanation that can be computed: a known method, complete parameters, classes that exist."""
+    """One explanation that can be computed: a known method, complete parameters, classes that exist.
+
+    `files` are those that it takes beside the image.
+    """
 
     method: MethodRef
-    takes_reference: bool
+    files: frozenset[str]
     targets: tuple[int, ...]
     metrics: tuple[MetricRef, ...]
     seed: int
@@ -48,22 +69,23 @@ class Wishes:
         if method is None:
             return None
         terms = self._terms(method, max(1, len(targets)), metrics, fields)
-        takes_reference = self._takes_reference(method.name)
-        return Wish(method, takes_reference, targets, metrics, fields.get("seed", 0), terms)
+        named = {REFERENCE: {method.name}, MASK: {metric.name for metric in metrics}}
+        files = {beside.file for beside, names in named.items() if names & set(self._takers(beside))}
+        return Wish(method, frozenset(files), targets, metrics, fields.get("seed", 0), terms)
 
-    def check_reference(
-        self, specs: Sequence[Fields], submission: Submission, problems: list[Problem]
-    ) -> None:
-        """It must be there when a method needs it, and must not be when none does: nothing is ignored."""
-        names = list(dict.fromkeys(spec.get("method", "") for spec in specs))
-        needy = [name for name in names if self._takes_reference(name)]
-        if needy and "reference" not in submission.files:
-            message = f"is required by {', '.join(needy)}: {GIVE_REFERENCE}"
-            problems.append(Problem(field="reference", message=message))
-        elif names and not needy and "reference" in submission.files and all(map(self._is_known, names)):
-            those = [card.name for card in self._menu.catalogue.methods if self._takes_reference(card.name)]
-            message = f"is of no use to {', '.join(names)}; it is for: {', '.join(those) or 'no method'}"
-            problems.append(Problem(field="reference", message=message))
+    def check_files(self, specs: Sequence[Fields], submission: Submission, problems: list[Problem]) -> None:
+        """Each must be there when a spec needs it, and must not be when none does: nothing is ignored."""
+        for beside in (REFERENCE, MASK):
+            names = dict.fromkeys(name for spec in specs for name in _named(spec, beside))
+            takers = self._takers(beside)
+            needy = [name for name in names if name in takers]
+            if needy and beside.file not in submission.files:
+                message = f"is required by {', '.join(needy)}: {beside.give}"
+                problems.append(Problem(field=beside.file, message=message))
+            elif beside.file in submission.files and not needy and not _is_wrong(beside.words, problems):
+                to = f"to {', '.join(names)}" if names else f"without {beside.words}"
+                message = f"is of no use {to}; it is for: {', '.join(takers) or 'nothing on the menu'}"
+                problems.append(Problem(field=beside.file, message=message))
 
     def _metrics(self, fields: Fields, prefix: str, problems: list[Problem]) -> tuple[MetricRef, ...]:
         """In the order of the menu, so that equal wishes are equal."""
@@ -100,12 +122,22 @@ class Wishes:
         )
         return card.cost_of(method.params, n_targets) + n_targets * measured
 
-    def _is_known(self, method: str) -> bool:
-        return self._menu.catalogue.method(method) is not None
+    def _takers(self, beside: Beside) -> list[str]:
+        """What on the menu needs a file, in its order."""
+        catalogue = self._menu.catalogue
+        if beside is MASK:
+            return [card.name for card in catalogue.metrics if card.needs_mask]
+        return [card.name for card in catalogue.methods if Need.REFERENCE in card.needs]
 
-    def _takes_reference(self, method: str) -> bool:
-        card = self._menu.catalogue.method(method)
-        return card is not None and Need.REFERENCE in card.needs
+
+def _named(spec: Fields, beside: Beside) -> Sequence[str]:
+    named = spec.get(beside.words, ())
+    return (named,) if isinstance(named, str) else named
+
+
+def _is_wrong(words: str, problems: Sequence[Problem]) -> bool:
+    """Whether something is wrong with a field of any spec."""
+    return any(words in problem.field.split(".") for problem in problems)
 
 
 def _indices(

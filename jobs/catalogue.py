@@ -77,6 +77,7 @@ class Aspect(StrEnum):
     COMPLETENESS = "completeness"
     COMPLEXITY = "complexity"
     RANDOMISATION = "randomisation"
+    LOCALISATION = "localisation"
 
 
 JUDGED_TOGETHER = 3  # a map, and beside it a random one and the edges of the image
@@ -95,6 +96,7 @@ class MetricCard(Message):
     )
     explanations: float = Field(ge=0, description="Further maps of the method that are computed.")
     scales_with: str | None = Field(None, description="The parameter to which both are proportional.")
+    needs_mask: bool = Field(False, description="Whether a `mask` must come with the image.")
     summary: str
     weaknesses: tuple[str, ...] = Field(description="Where the figure is known to mislead, a sentence each.")
     reference: str

@@ -25,6 +25,7 @@ def job_id(
     metrics: tuple[MetricRef, ...],
     seed: int,
     reference_digest: str | None = None,
+    mask_digest: str | None = None,
 ) -> str:
     """32 lower-case base32 characters that are equal exactly when the explanations would be.
 
@@ -43,6 +44,7 @@ def job_id(
             [metric.model_dump() for metric in metrics],
             seed,
             *(() if reference_digest is None else ("reference", reference_digest)),
+            *(() if mask_digest is None else ("mask", mask_digest)),
         ],
     )
 

@@ -107,8 +107,9 @@ class ImageRef(Message):
 class Job(Message):
     """One explanation to compute: an image, a model, a method, and the classes to explain.
 
-    The reference is a second image, for methods that set the first one against it. A job without one does
-    not speak of it, so that workers that know of no references still read the job.
+    The reference is a second image, for methods that set the first one against it. The mask says where the
+    finding lies, for metrics that compare maps with that. A job without them does not speak of them, so that
+    workers that know of neither still read the job.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -118,14 +119,21 @@ class Job(Message):
     method: MethodRef
     image: ImageRef
     reference: ImageRef | None = Field(None, exclude_if=lambda reference: reference is None)
+    mask: ImageRef | None = Field(None, exclude_if=lambda mask: mask is None)
     targets: tuple[int, ...] = Field((), description="Class indices; none means the predicted class.")
     metrics: tuple[MetricRef, ...] = ()
     seed: int = Field(0, ge=0, lt=2**63)
 
     @property
+    def pictures(self) -> dict[str, ImageRef]:
+        """The image and, if there are any, the reference and the mask, each by the name of its field."""
+        fields = {"image": self.image, "reference": self.reference, "mask": self.mask}
+        return {name: picture for name, picture in fields.items() if picture is not None}
+
+    @property
     def images(self) -> tuple[ImageRef, ...]:
-        """The image and, if there is one, the reference; they may be the same picture."""
-        return (self.image,) if self.reference is None else (self.image, self.reference)
+        """All pictures in the order of their fields; they may be the same picture."""
+        return tuple(self.pictures.values())
 
 
 class WebhookEvent(StrEnum):
@@ -161,8 +169,9 @@ class Terms:
 
 @dataclass(frozen=True)
 class Opened:
-    """A job with the raw pixels of its image, and of its reference if it has one."""
+    """A job with the raw pixels of its image, and of its reference and its mask if it has them."""
 
     job: Job
     pixels: bytes
     reference: bytes | None = None
+    mask: bytes | None = None

@@ -9,8 +9,8 @@ All keys of one deployment share the hash tag `{namespace}`, so each script stay
 | `result:<id>`             | string | the `Result` as JSON                                   | `RESULT`    |
 | `maps:<id>`               | hash   | `<target>`, `<target>/<part>` -> little-endian float32 | `RESULT`    |
 | `draft:<id>`              | hash   | `draft` -> the `Draft` as JSON, `<target>` -> float32  | `DRAFT`     |
-| `image:<image>`           | string | raw pixels of an image or a reference                  | `RESULT`    |
-| `image-jobs:<image>`      | set    | ids of the jobs that use it as image or as reference   | `RESULT`    |
+| `image:<image>`           | string | raw pixels of an image, a reference or a mask          | `RESULT`    |
+| `image-jobs:<image>`      | set    | ids of the jobs that use it, for whichever it is       | `RESULT`    |
 | `queue:v1:<model>:<flow>` | stream | a flow's jobs that are not finished                    | `QUEUE`     |
 | `flows:v1:<model>`        | zset   | flows with queues, by their last job                   | `QUEUE`     |
 | `bell:v1:<model>:<lane>`  | list   | one element when a job came while nobody waited        | `QUEUE`     |

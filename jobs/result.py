@@ -120,6 +120,11 @@ class Provenance(Message):
         exclude_if=lambda reference: reference is None,
         description="Digest of the reference, like that of the image; absent where there was none.",
     )
+    mask: str | None = Field(
+        None,
+        exclude_if=lambda mask: mask is None,
+        description="Digest of the mask, like that of the image; absent where there was none.",
+    )
     # Any: each step says in its own words what it did, for example {"step": "resize", "to": [256, 341]}.
     preprocessing: tuple[dict[str, Any], ...] = ()
     seed: int = 0

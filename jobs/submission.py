@@ -55,20 +55,25 @@ class Submissions:
         pixels: bytes | None,
         *,
         reference: bytes | None = None,
+        mask: bytes | None = None,
         terms: Terms = STANDARD,
         limits: Limits = ROOMY,
     ) -> Submission:
         """Accept a job, or find the equal one that is queued, running or done.
 
-        `pixels`, and those of the job's `reference`, may be None when they are known to be stored.
+        `pixels`, and those of the job's `reference` and `mask`, may be None when they are known to be stored.
         A job that is known is never refused, but its webhook may be: a job has few, and calls that wait are
         counted.
 
         Raises `InvalidRequest` (one webhook too many), `TenantFull`, `QueueFull`, `DeadlineUnmeetable`,
         `Gone` (an image is not stored, send it) and `Unavailable`.
         """
-        given = zip(job.images, (pixels, reference), strict=False)
-        sent = {image.key: content for image, content in given if content is not None}
+        given = {"image": pixels, "reference": reference, "mask": mask}
+        sent = {
+            picture.key: content
+            for name, picture in job.pictures.items()
+            if (content := given[name]) is not None
+        }
         call = moves.submit(self.keys, job, sent, terms, limits)
         with reachable():
             verdict, state, seconds = await run(self.redis, call)
@@ -116,7 +121,7 @@ class Submissions:
 
     async def _place(self, tenant: str, job_id: str) -> _Place | None:
         """Where a tenant's job is."""
-        names = ["tenant", "model", "flow", "image", "reference"]
+        names = ["tenant", "model", "flow", "image", "reference", "mask"]
         fields = await self.redis.hmget(self.keys.job(job_id), names)
         owner, model_key, flow, *images = cast(list[bytes | None], fields)
         if owner != tenant.encode() or model_key is None or flow is None:

@@ -39,6 +39,7 @@ class FindingCode(StrEnum):
     UNSTABLE = "unstable"
     DIFFUSE = "diffuse"
     INSENSITIVE = "insensitive"
+    MISPLACED = "misplaced"
     COARSE = "coarse"
 
 

@@ -123,6 +123,7 @@ def result_of(job: Job) -> tuple[Result, Maps]:
         provenance=Provenance(
             image=job.image.digest,
             reference=job.reference.digest if job.reference else None,
+            mask=job.mask.digest if job.mask else None,
             seed=job.seed,
         ),
     )

@@ -11,6 +11,7 @@ from jobs.result import Box, MapInfo, Prediction, Provenance, Result, TargetResu
 
 PIXELS = bytes(range(64))
 REFERENCE_PIXELS = bytes(range(64, 128))
+MASK_PIXELS = bytes(range(128, 192))
 FLOW = Flow(Lane.INTERACTIVE, "clinic")  # of jobs on the usual terms
 MAP = struct.pack("<4f", 0.0, 0.25, -0.5, 1.0)
 
@@ -27,8 +28,12 @@ def sample_job(
     model: ModelRef | None = None,
     image: str | None = None,
     reference: str | None = None,
+    mask: str | None = None,
 ) -> Job:
-    """A job with an image of 8 x 8 grey pixels (`PIXELS`), and a reference (`REFERENCE_PIXELS`) if named."""
+    """A job with an image of 8 x 8 grey pixels (`PIXELS`).
+
+    If they are named it has a reference (`REFERENCE_PIXELS`) and a mask (`MASK_PIXELS`).
+    """
     return Job(
         id=job_id or uuid4().hex,
         tenant=tenant,
@@ -36,6 +41,7 @@ def sample_job(
         method=MethodRef(name="saliency", version=1, params={"smooth": 0.5}),
         image=_image(image or uuid4().hex, PIXELS),
         reference=_image(reference, REFERENCE_PIXELS) if reference else None,
+        mask=_image(mask, MASK_PIXELS) if mask else None,
     )
 
 

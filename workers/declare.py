@@ -156,8 +156,9 @@ class Metric(Generic[P]):
 
     `cost` counts forward passes for one map with default parameters, `explanations` further maps of the
     method; `scales_with` names the parameter to which both are proportional. `has_peers` says whether the
-    figure of a random map and of the edges of the image mean something beside it. A figure that is worse
-    than `limit` is worth a warning.
+    figure of a random map and of the edges of the image mean something beside it, `needs_mask` whether it
+    compares maps with a mask that comes with the image. A figure that is worse than `limit` is worth a
+    warning.
     """
 
     name: str
@@ -175,6 +176,7 @@ class Metric(Generic[P]):
     scales_with: str | None = None
     has_peers: bool = True
     limit: float | None = None
+    needs_mask: bool = False
 
     def __post_init__(self) -> None:
         if self.scales_with is not None and self.scales_with not in self.params.model_fields:
@@ -191,6 +193,7 @@ class Metric(Generic[P]):
             cost=self.cost,
             explanations=self.explanations,
             scales_with=self.scales_with,
+            needs_mask=self.needs_mask,
             summary=self.summary,
             weaknesses=self.weaknesses,
             reference=self.reference,

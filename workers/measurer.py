@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workers.declare import Measure, Relevance
+from workers.declare import Measure, Metric, Relevance
 from workers.explainer import CHUNK_ROWS, Asked, Targets, check, choose, explained, invalid
 from workers.metrics import METRICS
 from workers.probe import Circumstances
@@ -28,6 +28,7 @@ def measure(
     metric: str = "deletion",
     *,
     maps: Tensor | None = None,
+    masks: Tensor | None = None,
     method_params: Mapping[str, Any] = NO_PARAMS,
     seed: int = 0,
     value_range: tuple[float, float] | None = None,
@@ -38,7 +39,8 @@ def measure(
     """What a metric says of the maps that a method makes for inputs (N, C, H, W): values (N,).
 
     With `maps` (N, H, W) it is these that are measured, whoever made them; the method makes others where
-    the metric wants them. `params` are the parameters of the metric; all else is as for `explain`.
+    the metric wants them. `masks` (N, H, W) bool say where the findings lie, for the metrics that need to
+    know it and for no other. `params` are the parameters of the metric; all else is as for `explain`.
 
     Raises InvalidRequest naming every wrong parameter, and NotExplainable when the module cannot be
     explained by the method.
@@ -47,8 +49,8 @@ def measure(
     if chosen is None:
         raise invalid("metric", f"there is no {metric!r}; there are {', '.join(METRICS)}")
     checked = check(chosen, params)
-    if maps is not None and maps.shape != (len(inputs), *inputs.shape[2:]):
-        raise invalid("maps", f"must be {(len(inputs), *inputs.shape[2:])}, not {tuple(maps.shape)}")
+    _check_shape("maps", maps, inputs)
+    _check_masks(chosen, masks, inputs)
     asked = explained(
         module,
         inputs,
@@ -60,14 +62,34 @@ def measure(
         reference=reference,
     )
     measures = [
-        chosen.measure(_trial(one, None if maps is None else maps[place : place + CHUNK_ROWS]), checked)
+        chosen.measure(_trial(one, *(_some(tensor, place) for tensor in (maps, masks))), checked)
         for place, one in zip(range(0, len(inputs), CHUNK_ROWS), asked, strict=True)
     ]
     details = [detail for one in measures for detail in one.details or ()]
     return Measure(torch.cat([one.values for one in measures]), tuple(details) or None)
 
 
-def _trial(asked: Asked, maps: Tensor | None) -> Trial:
+# Any: each metric has parameters of its own.
+def _check_masks(metric: Metric[Any], masks: Tensor | None, inputs: Tensor) -> None:
+    _check_shape("masks", masks, inputs)
+    if masks is not None and masks.dtype != torch.bool:
+        raise invalid("masks", f"must be bool, not {masks.dtype}")
+    if metric.needs_mask != (masks is not None):
+        words = "are required by" if metric.needs_mask else "are of no use to"
+        raise invalid("masks", f"{words} {metric.name}")
+
+
+def _check_shape(name: str, given: Tensor | None, inputs: Tensor) -> None:
+    wanted = (len(inputs), *inputs.shape[2:])
+    if given is not None and given.shape != wanted:
+        raise invalid(name, f"must be {wanted}, not {tuple(given.shape)}")
+
+
+def _some(given: Tensor | None, place: int) -> Tensor | None:
+    return None if given is None else given[place : place + CHUNK_ROWS]
+
+
+def _trial(asked: Asked, maps: Tensor | None, masks: Tensor | None) -> Trial:
     relevance = (
         asked.explainer.explain(asked.probe)
         if maps is None
@@ -81,4 +103,5 @@ def _trial(asked: Asked, maps: Tensor | None) -> Trial:
         asked.explainer,
         chunk_rows=CHUNK_ROWS,
         circumstances=Circumstances(),
+        masks=masks,
     )

@@ -27,7 +27,7 @@ _COUNTS = struct.Struct("<II")
 
 
 class Work(Message):
-    """Down: one batch. `images` and `references` say for each job which blobs hold their pixels.
+    """Down: one batch. `images` says for each job which blobs hold the pixels of its images, in their order.
 
     Equal images travel once. `lanes` are those of the jobs: who shares the device with whom.
     """
@@ -35,8 +35,7 @@ class Work(Message):
     type: Literal["work"] = "work"
     batch: int
     jobs: tuple[Job, ...]
-    images: tuple[int, ...]
-    references: tuple[int | None, ...]
+    images: tuple[tuple[int, ...], ...]
     expected_seconds: float = Field(0.0, ge=0, description="How long the device should work on it.")
     lanes: tuple[Lane, ...]
 

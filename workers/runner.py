@@ -161,6 +161,7 @@ class Runner:
             provenance=Provenance(
                 image=job.image.digest,
                 reference=job.reference.digest if job.reference else None,
+                mask=job.mask.digest if job.mask else None,
                 preprocessing=explained.preprocessing,
                 seed=job.seed,
                 device=device_name(self.device),

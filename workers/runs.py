@@ -18,7 +18,7 @@ from workers.attempts import attempt
 from workers.declare import Method, Relevance
 from workers.findings import Finding, Rows
 from workers.measuring.measurements import Judged, measurements
-from workers.models.intake import Prepared
+from workers.models.intake import Prepared, PreparedMask
 from workers.models.repository import Model
 from workers.onlooker import Onlooker
 from workers.parts import describe_parts
@@ -62,6 +62,7 @@ class Run:
         self._methods, self._device, self._chunk_rows = methods, device, chunk_rows
         self._prepared: dict[str, Prepared] = {}
         self._references: dict[str, Prepared] = {}
+        self._masks: dict[str, PreparedMask] = {}
         self._rankings: list[Ranking] = []
         self._ended: dict[int, Ended] = {}
 
@@ -76,7 +77,7 @@ class Run:
         return [self._ended[place] for place in range(len(self._batch))]
 
     def _prepare(self) -> None:
-        """Each distinct image once, and each reference; the references take no part in the pass."""
+        """Each distinct image, reference and mask once; only the images take part in the pass."""
         for place, one in enumerate(self._batch):
             failure = attempt(partial(self._prepare_one, one))
             if isinstance(failure, JobFailed):
@@ -85,6 +86,8 @@ class Run:
     def _prepare_one(self, one: Opened) -> None:
         if one.job.reference is not None and one.reference is not None:
             self._intake(self._references, one.reference, one.job.reference, "reference")
+        if one.job.mask is not None and one.mask is not None and one.job.mask.digest not in self._masks:
+            self._masks[one.job.mask.digest] = self._model.intake.prepare_mask(one.mask, one.job.mask)
         self._intake(self._prepared, one.pixels, one.job.image, "image")
 
     def _intake(self, kept: dict[str, Prepared], pixels: bytes, image: ImageRef, field: str) -> None:
@@ -170,7 +173,8 @@ class Run:
         black, white = (bound[probe.image_of_row] for bound in (probe.black, probe.white))
         found = described.findings(relevance, describe_parts(relevance, black, white))
         pairs = [(task.image, target) for task, target in rows]
-        maps = Judged(shared, pairs, probe, relevance, explainer, self._chunk_rows)
+        masks = [self._masks[mask.digest] if (mask := task.job.mask) else None for task, _ in rows]
+        maps = Judged(shared, pairs, probe, relevance, explainer, self._chunk_rows, masks)
         measured = measurements(maps, [task.metrics for task, _ in rows], circumstances.part(share, 1))
         described.judge(found, measured)
         return {task.place: self._explained(task, found[task.place]) for task in group}

@@ -92,7 +92,9 @@ def make_task(
     """Raises NotExplainable naming what is wrong with the job for this worker and model."""
     method = _method(job.method, methods)
     params = _params(method, job.method)
+    metrics = [_metric(ref) for ref in job.metrics]
     _check_reference(method, job)
+    _check_mask(metrics, job)
     wrong = [target for target in job.targets if not 0 <= target < classes]
     if wrong:
         message = f"class {wrong[0]} is not one of the {classes} that the model has"
@@ -104,7 +106,8 @@ def make_task(
         for name in method.layers(params)
     )
     task = Task(place, job, image, method, params, read)
-    return replace(task, metrics=tuple(_asked_metric(ref, task.map_cost) for ref in job.metrics))
+    asked = (_asked(one, ref, task.map_cost) for one, ref in zip(metrics, job.metrics, strict=True))
+    return replace(task, metrics=tuple(asked))
 
 
 def recording_of(tasks: Iterable[Task]) -> Recording:
@@ -164,11 +167,29 @@ def _check_reference(method: Method[Any], job: Job) -> None:
         raise NotExplainable.about("reference", message)
 
 
-def _asked_metric(ref: MetricRef, map_cost: float) -> AskedMetric:
+# Any: each metric has a class of parameters of its own.
+def _check_mask(metrics: Sequence[Metric[Any]], job: Job) -> None:
+    """It must lie upon the image, for the metrics that need one."""
+    needy = [metric.name for metric in metrics if metric.needs_mask]
+    if needy and job.mask is None:
+        raise NotExplainable.about("mask", f"{needy[0]} needs a mask")
+    if job.mask is not None:
+        if not needy:
+            raise NotExplainable.about("mask", "no metric that is asked for has a use for the mask")
+        image, mask = ((picture.height, picture.width) for picture in (job.image, job.mask))
+        if image != mask:
+            raise NotExplainable.about("mask", f"it is {mask}, and not as large as the image, {image}")
+
+
+def _metric(ref: MetricRef) -> Metric[Any]:  # Any: see above
     metric = METRICS.get(ref.name)
     if metric is None or metric.version != ref.version:
         message = f"this worker has no {ref.name!r} of version {ref.version}"
         raise NotExplainable.about("metrics", message)
+    return metric
+
+
+def _asked(metric: Metric[Any], ref: MetricRef, map_cost: float) -> AskedMetric:  # Any: see above
     return AskedMetric(metric, _params(metric, ref), metric.card().cost_of(ref.params, map_cost))
 
 

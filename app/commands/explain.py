@@ -25,6 +25,15 @@ Reference = Annotated[
         metavar="FILE", help="Second image, for a method that needs one.", exists=True, dir_okay=False
     ),
 ]
+Mask = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Picture of where the finding lies, for a metric that needs one.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
 Targets = Annotated[
     list[str] | None, typer.Option("--target", help="Class index or label; the predicted class if left out.")
 ]
@@ -51,6 +60,7 @@ def explain(
     param: Parameters = None,
     reference: Reference = None,
     metric: Metrics = None,
+    mask: Mask = None,
     output: Annotated[Path | None, typer.Option(help="Overlay to write: .png, .webp or .jpg.")] = None,
     relevance: Annotated[Path | None, typer.Option("--map", help="Raw float32 map to write: .npy.")] = None,
     server: Server = None,
@@ -63,8 +73,8 @@ def explain(
 
     console = Console()
     with plain_errors():
-        fields = {**_fields(model, method, target or [], param or []), "metrics": metric or []}
-        given = {"image": image, "reference": reference}
+        fields = _fields(model, method, target or [], param or []) | {"metrics": metric or []}
+        given = {"image": image, "reference": reference, "mask": mask}
         files = {name: path.read_bytes() for name, path in given.items() if path}
         with service(server, key, models=models, device=device) as running:
             with Progress(console=Console(stderr=True), transient=True) as bar:

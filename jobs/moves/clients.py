@@ -44,6 +44,7 @@ def submit(keys: Keys, job: Job, pixels: Mapping[str, bytes], terms: Terms, limi
         job.model.key,
         job.image.key,
         job.reference.key if job.reference else "",
+        job.mask.key if job.mask else "",
         job.method.name,
         flow.name,
         terms.lane,

@@ -20,7 +20,7 @@ for index = FIRST_IMAGE, #KEYS, 2 do
 end
 
 local fields = {}
-for _, field in ipairs({'job', 'tenant', 'model', 'image', 'reference', 'lane', 'cost'}) do
+for _, field in ipairs({'job', 'tenant', 'model', 'image', 'reference', 'mask', 'lane', 'cost'}) do
   local value = redis.call('HGET', job, field)
   if value then
     fields[#fields + 1] = field

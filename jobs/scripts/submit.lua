@@ -1,12 +1,12 @@
 -- Accepts a job once. Answers {verdict, state, seconds to wait}.
 local job, result, maps, queue, pending, unfinished, load, tenant_load, events = unpack(KEYS, 1, 9)
 local webhooks, calls, pace, _, _, queue_of_other_lane = unpack(KEYS, 10, 15)
-local id, tenant, message, model, image_name, reference_name = unpack(ARGV, 1, 6)
-local method, flow, lane, cost, deadline_seconds = unpack(ARGV, 7, 11)
-local most_jobs, most_tenant_jobs, most_wait_seconds, most_tenant_seconds = unpack(ARGV, 12, 15)
-local result_seconds, queue_seconds, channel, group = unpack(ARGV, 16, 19)
-local webhook, webhook_events, most_webhooks, most_calls = unpack(ARGV, 20, 23)
-local FIRST_IMAGE, FIRST_PIXELS = 16, 24  -- of each image two keys; whether its pixels are here, and the pixels
+local id, tenant, message, model, image_name, reference_name, mask_name = unpack(ARGV, 1, 7)
+local method, flow, lane, cost, deadline_seconds = unpack(ARGV, 8, 12)
+local most_jobs, most_tenant_jobs, most_wait_seconds, most_tenant_seconds = unpack(ARGV, 13, 16)
+local result_seconds, queue_seconds, channel, group = unpack(ARGV, 17, 20)
+local webhook, webhook_events, most_webhooks, most_calls = unpack(ARGV, 21, 24)
+local FIRST_IMAGE, FIRST_PIXELS = 16, 25  -- of each image two keys; whether its pixels are here, and the pixels
 
 local MOST_RETRY_SECONDS = 600
 
@@ -124,8 +124,8 @@ if start_by and done - (is_measured and 0 or price) > tonumber(deadline_seconds)
 end
 
 local fields = {'job', message, 'tenant', tenant, 'model', model, 'image', image_name, 'lane', lane, 'cost', cost}
-local reference = reference_name ~= '' and reference_name
-for field, value in pairs({letter = known[4], start_by = start_by, reference = reference}) do
+local reference, mask = reference_name ~= '' and reference_name, mask_name ~= '' and mask_name
+for field, value in pairs({letter = known[4], start_by = start_by, reference = reference, mask = mask}) do
   if value then
     fields[#fields + 1] = field
     fields[#fields + 1] = value

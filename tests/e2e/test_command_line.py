@@ -110,6 +110,20 @@ def test_a_reference_travels_with_the_image(address: str, picture: Path) -> None
     assert "reference: is of no use to saliency" in printed
 
 
+def test_a_mask_travels_with_the_image_and_the_figures_are_printed(
+    address: str, picture: Path, tmp_path: Path
+) -> None:
+    mask = tmp_path / "mask.png"
+    Image.fromarray(nodule().finding).save(mask)
+    words = ("--model", "phantom-resnet", "--metric", "pointing-game", "--metric", "iou", "--mask", str(mask))
+
+    printed = rationale("explain", str(picture), *words, "--server", address)
+
+    [pointed] = [line.split() for line in printed.splitlines() if "pointing-game" in line]
+    assert ("1" in pointed, "higher" in pointed) == (True, True)
+    assert any("iou" in line for line in printed.splitlines())
+
+
 def test_a_service_that_does_not_answer_is_said_in_a_sentence(picture: Path) -> None:
     printed = rationale("models", "--server", "http://127.0.0.1:9", status=2)
 

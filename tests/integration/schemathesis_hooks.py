@@ -62,7 +62,8 @@ def _known(fields: Generated) -> Generated:
         for name in fields.keys() & FORM.keys():
             if isinstance(fields[name], str) and 1 <= len(fields[name]) <= LONGEST_NAME:
                 fields[name] = FORM[name]
-        fields.pop("reference", None)  # no method of `FORM` needs one, and others would be refused
+        for name in ("reference", "mask"):  # nothing in `FORM` needs them, and they would be refused
+            fields.pop(name, None)
         for spec in fields["specs"] if isinstance(fields.get("specs"), list) else ():
             _known(spec)
     return fields

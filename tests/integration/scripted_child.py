@@ -62,8 +62,9 @@ class ScriptedRunner:
     def run(self, batch: Sequence[Opened], onlooker: Onlooker) -> Sequence[Answer]:
         note(self.journal, "explain", [one.job.id for one in batch])
         for one in batch:
-            if one.reference is not None:
-                note(self.journal, "reference", [one.job.id, one.pixels.hex(), one.reference.hex()])
+            for name, beside in (("reference", one.reference), ("mask", one.mask)):
+                if beside is not None:
+                    note(self.journal, name, [one.job.id, one.pixels.hex(), beside.hex()])
             perform(one.job, onlooker)
         return [answer(one.job) for one in batch]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from jobs.job import State
 from tests.integration.scripted_child import MODELS
 from tests.integration.workshop import TENANT, Workshop, scripted
-from tests.samples import MAP, PIXELS, REFERENCE_PIXELS, sample_result
+from tests.samples import MAP, MASK_PIXELS, PIXELS, REFERENCE_PIXELS, sample_result
 from tests.waiting import wait_until_async
 
 
@@ -113,21 +115,36 @@ async def test_a_job_whose_image_is_gone_fails_and_says_so(workshop: Workshop) -
     assert failure.code == "image-gone"
 
 
-async def test_a_child_gets_the_pixels_of_image_and_reference(workshop: Workshop) -> None:
-    plain, job = scripted(), scripted(reference="r")
-    await workshop.submit(plain, job)
+async def test_a_child_gets_the_pixels_of_image_reference_and_mask(workshop: Workshop) -> None:
+    jobs = plain, with_reference, with_mask, with_both = (
+        scripted(),
+        scripted(reference="r"),
+        scripted(mask="m"),
+        scripted(reference="r", mask="m"),
+    )
+    await workshop.submit(*jobs)
 
     async with workshop.worker():
-        await workshop.until(State.DONE, plain, job)
+        await workshop.until(State.DONE, *jobs)
 
-    [seen] = workshop.events("reference")
-    assert seen["jobs"] == [job.id, PIXELS.hex(), REFERENCE_PIXELS.hex()]
+    image, reference, mask = PIXELS.hex(), REFERENCE_PIXELS.hex(), MASK_PIXELS.hex()
+    seen = [event["jobs"] for name in ("reference", "mask") for event in workshop.events(name)]
+    assert sorted(seen) == sorted(
+        [
+            [with_reference.id, image, reference],
+            [with_both.id, image, reference],
+            [with_mask.id, image, mask],
+            [with_both.id, image, mask],
+        ]
+    )
+    assert not any(plain.id in ids for ids in seen)
 
 
-async def test_a_job_whose_reference_is_gone_fails_and_says_so(workshop: Workshop) -> None:
-    lost, kept = scripted(reference="lost"), scripted(reference="kept")
+@pytest.mark.parametrize("name", ["reference", "mask"])
+async def test_a_job_whose_reference_or_mask_is_gone_fails_and_says_so(workshop: Workshop, name: str) -> None:
+    lost, kept = scripted(reference="r", mask="m"), scripted(reference="kept", mask="kept too")
     await workshop.submit(lost, kept)
-    await workshop.redis.delete(workshop.keys.image("lost"))
+    await workshop.redis.delete(workshop.keys.image({"reference": "r", "mask": "m"}[name]))
 
     async with workshop.worker():
         await workshop.until(State.FAILED, lost)
@@ -135,7 +152,7 @@ async def test_a_job_whose_reference_is_gone_fails_and_says_so(workshop: Worksho
 
     failure = (await workshop.record(lost)).failure
     assert failure is not None
-    assert (failure.code, "reference" in failure.detail) == ("image-gone", True)
+    assert (failure.code, name in failure.detail) == ("image-gone", True)
 
 
 async def test_progress_is_reported_while_a_job_runs(workshop: Workshop) -> None:

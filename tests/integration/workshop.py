@@ -21,7 +21,7 @@ from jobs.registry import Registry
 from jobs.result import Maps, Result
 from jobs.store import JobRecord, JobStore
 from tests.integration.scripted_child import note
-from tests.samples import PIXELS, REFERENCE_PIXELS, sample_job
+from tests.samples import MASK_PIXELS, PIXELS, REFERENCE_PIXELS, sample_job
 from tests.waiting import wait_until_async
 from workers.parent.services import Limits, Services
 from workers.parent.worker import Worker
@@ -105,7 +105,8 @@ class Workshop:
     async def submit(self, *jobs: Job) -> None:
         for job in jobs:
             reference = None if job.reference is None else REFERENCE_PIXELS
-            await self.queue.submit(job, PIXELS, reference=reference)
+            mask = None if job.mask is None else MASK_PIXELS
+            await self.queue.submit(job, PIXELS, reference=reference, mask=mask)
 
     async def pending(self, queue: str, consumer: str) -> int:
         """How many entries of a queue a consumer holds."""
@@ -139,10 +140,11 @@ def scripted(
     *,
     model: ModelRef | None = None,
     reference: str | None = None,
+    mask: str | None = None,
     tenant: str = TENANT,
     **words: object,
 ) -> Job:
     """A job that tells the scripted child what to do."""
-    job = sample_job(tenant=tenant, model=model, reference=reference)
+    job = sample_job(tenant=tenant, model=model, reference=reference, mask=mask)
     method = MethodRef(name="saliency", version=1, params={"act": act, **words})
     return job.model_copy(update={"method": method})

@@ -134,8 +134,8 @@ class Batches:
 
 
 def _opened(work: Work, blobs: list[bytes]) -> list[Opened]:
-    places = zip(work.jobs, work.images, work.references, strict=True)
-    return [
-        Opened(job, blobs[image], None if reference is None else blobs[reference])
-        for job, image, reference in places
-    ]
+    opened = []
+    for job, places in zip(work.jobs, work.images, strict=True):
+        pixels = {name: blobs[place] for name, place in zip(job.pictures, places, strict=True)}
+        opened.append(Opened(job, pixels["image"], pixels.get("reference"), pixels.get("mask")))
+    return opened

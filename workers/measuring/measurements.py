@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -14,6 +15,7 @@ from jobs.trust import Measurement
 from workers.attempts import attempt
 from workers.declare import Measure, Relevance
 from workers.measuring.peers import EDGES, random_peer
+from workers.models.intake import PreparedMask
 from workers.probe import Circumstances, Probe
 from workers.probe.passes import Pair, Pass
 from workers.probe.trial import Explainer, Trial
@@ -22,7 +24,10 @@ from workers.tasks import AskedMetric
 
 @dataclass(frozen=True)
 class Judged:
-    """R maps that one method made on a shared pass, row by row, and how it would make others."""
+    """R maps that one method made on a shared pass, row by row, and how it would make others.
+
+    `masks` are those of the rows that have one.
+    """
 
     shared: Pass
     rows: Sequence[Pair]
@@ -30,9 +35,11 @@ class Judged:
     relevance: Relevance
     explainer: Explainer
     chunk_rows: int
+    masks: Sequence[PreparedMask | None]
 
     def trial(self, rows: Sequence[int], circumstances: Circumstances) -> Trial:
-        """Some of the maps on trial."""
+        """Some of the maps on trial, with masks if all of them have one."""
+        masks = [mask.inside for row in rows if (mask := self.masks[row]) is not None]
         return Trial(
             self.shared,
             [self.rows[row] for row in rows],
@@ -41,6 +48,7 @@ class Judged:
             self.explainer,
             chunk_rows=self.chunk_rows,
             circumstances=circumstances,
+            masks=torch.stack(masks) if len(masks) == len(rows) else None,
         )
 
     def finite(self) -> list[int]:
@@ -96,10 +104,17 @@ def _beside_peers(
         else:
             values.append([None] * len(rows))
     details = own.details or ({},) * len(rows)
+    masks = [maps.masks[row] if one.metric.needs_mask else None for row in rows]
     return [
-        one.says(value, random=random, edges=edges, details=dict(detail))
-        for value, random, edges, detail in zip(*values, details, strict=True)
+        one.says(value, random=random, edges=edges, details=_with_share(detail, mask))
+        for value, random, edges, detail, mask in zip(*values, details, masks, strict=True)
     ]
+
+
+# Any: words of JSON.
+def _with_share(details: Mapping[str, Any], mask: PreparedMask | None) -> dict[str, Any]:
+    """How much of the mask the network could see at all belongs to what is said of it."""
+    return {**details} if mask is None else {**details, "inside_share": mask.inside_share}
 
 
 def _numbers(measure: Measure) -> list[float | None]:

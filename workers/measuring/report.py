@@ -25,6 +25,7 @@ OF_ASPECT = {
     Aspect.COMPLETENESS: FindingCode.INCOMPLETE,
     Aspect.COMPLEXITY: FindingCode.DIFFUSE,
     Aspect.RANDOMISATION: FindingCode.INSENSITIVE,
+    Aspect.LOCALISATION: FindingCode.MISPLACED,
 }
 BEYOND = {
     FindingCode.UNFAITHFUL: "the network's answer does not follow the map",
@@ -32,7 +33,14 @@ BEYOND = {
     FindingCode.INCOMPLETE: "the map does not add up to what it should",
     FindingCode.DIFFUSE: "the map is spread over nearly all of the image",
     FindingCode.INSENSITIVE: "the map hardly depends on what it should depend on",
+    FindingCode.MISPLACED: "what the map shows lies outside of the mask",
 }
+AGAINST_PEERS = {
+    Aspect.FAITHFULNESS: "By {name} the map is no better than {peer} ({value:.3g} against {other:.3g}).",
+    Aspect.LOCALISATION: "By {name} the map lies in the mask no more than {peer} ({value:.3g} against "
+    "{other:.3g}): either the map is wrong, or the network looked elsewhere.",
+}
+BEST = 1.0  # of localisation: who has it as well as a peer is not misplaced
 
 
 def target_trust(
@@ -95,11 +103,12 @@ def _of_measurement(
         return []
     code = OF_ASPECT[metric.aspect]
     found = []
-    if metric.aspect is Aspect.FAITHFULNESS:
+    words = AGAINST_PEERS.get(metric.aspect)
+    if words is not None and not (metric.aspect is Aspect.LOCALISATION and value == BEST):
         peers = {"a random map": measurement.random, "the edges of the image": measurement.edges}
-        for words, peer in peers.items():
-            if peer is not None and not _is_better(metric, value, peer):
-                text = f"By {metric.name} the map is no better than {words} ({value:.3g} against {peer:.3g})."
+        for peer, other in peers.items():
+            if other is not None and not _is_better(metric, value, other):
+                text = words.format(name=metric.name, peer=peer, value=value, other=other)
                 found.append(TrustFinding(code=code, text=text))
     if metric.limit is not None and _is_better(metric, metric.limit, value):
         text = f"{metric.title} is {value:.3g}, worse than {metric.limit:.3g}: {BEYOND[code]}."

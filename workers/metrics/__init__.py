@@ -7,7 +7,15 @@ from types import MappingProxyType
 from typing import Any
 
 from workers.declare import Metric
-from workers.metrics import deletion, insertion, sparseness
+from workers.metrics import (
+    deletion,
+    insertion,
+    iou,
+    pointing_game,
+    relevance_mass,
+    relevance_rank,
+    sparseness,
+)
 
 
 # Any: each metric has a class of parameters of its own.
@@ -26,5 +34,9 @@ METRICS = index_by_name(
         deletion.METRIC,
         insertion.METRIC,
         sparseness.METRIC,
+        pointing_game.METRIC,
+        relevance_mass.METRIC,
+        relevance_rank.METRIC,
+        iou.METRIC,
     ]
 )

@@ -29,6 +29,17 @@ class Prepared:
 
 
 @dataclass(frozen=True)
+class PreparedMask:
+    """Which pixels of one input are inside, (H, W) bool, and which share of the inside lies in the input.
+
+    `inside_share` is from 0 to 1, and None where no pixel is inside.
+    """
+
+    inside: Tensor
+    inside_share: float | None
+
+
+@dataclass(frozen=True)
 class Intake:
     """Feeds one model: the same steps for every image, as its model.toml says."""
 
@@ -60,9 +71,8 @@ class Intake:
         scaled = _from_bytes(pixels, image)
         coloured, colour_steps = self._colour(scaled)
         resized, resize_steps = self._resize(coloured, field)
-        top, left = (_middle(resized.shape[1 + axis], self.table.size[axis]) for axis in (0, 1))
+        cropped, (top, left) = self._crop(resized)
         height, width = self.table.size
-        cropped = resized[:, top : top + height, left : left + width]
         steps: list[dict[str, Any]] = [{"step": "scale", "from": image.dtype, "to": [0, 1]}]
         steps += colour_steps + resize_steps
         if cropped.shape != resized.shape:
@@ -72,6 +82,21 @@ class Intake:
         down, across = image.height / resized.shape[1], image.width / resized.shape[2]
         box = Box(x0=left * across, y0=top * down, x1=(left + width) * across, y1=(top + height) * down)
         return Prepared(tensor, tuple(steps), box)
+
+    def prepare_mask(self, pixels: bytes, mask: ImageRef) -> PreparedMask:
+        """Raw pixels of a mask that lies upon an image -> what is inside at the network's input.
+
+        Inside is what is brighter than half of the full range, in grey. It goes the way of the image, each
+        pixel to the nearest. Raises NotExplainable like `prepare` does for the image, which is as large.
+        """
+        scaled = _from_bytes(pixels, mask)
+        grey = (scaled * _column(LUMA)).sum(dim=0) if len(scaled) == 3 else scaled[0]
+        inside = (grey > 0.5).float().unsqueeze(0)
+        target = self._target(mask.height, mask.width, "image")
+        whole = F.interpolate(inside.unsqueeze(0), size=target, mode="nearest-exact").squeeze(0)
+        cropped, _ = self._crop(whole)
+        seen, every = float(cropped.double().sum()), float(whole.double().sum())
+        return PreparedMask(cropped[0].bool(), seen / every if every else None)
 
     def _colour(self, image: Tensor) -> tuple[Tensor, list[dict[str, Any]]]:
         mode: Literal["grey", "rgb"] = self.table.mode
@@ -84,20 +109,31 @@ class Intake:
 
     def _resize(self, image: Tensor, field: str) -> tuple[Tensor, list[dict[str, Any]]]:
         """Bilinear with antialiasing, to the shorter side or to the exact size."""
-        target = self.table.resize or self.table.size
-        if isinstance(target, int):
-            height, width = image.shape[1:]
-            short = min(height, width)
-            target = (int(target * height / short), int(target * width / short))
-            if target[0] * target[1] > MAX_RESIZED_PIXELS:
-                words = f"an image of {height} x {width} is too long and thin: its shorter side is resized"
-                raise NotExplainable.about(field, words)
+        target = self._target(image.shape[1], image.shape[2], field)
         if tuple(image.shape[1:]) == target:
             return image, []
         resized = F.interpolate(
             image.unsqueeze(0), size=target, mode="bilinear", align_corners=False, antialias=True
         )
         return resized.squeeze(0), [{"step": "resize", "to": list(target), "filter": "bilinear, antialiased"}]
+
+    def _target(self, height: int, width: int, field: str) -> tuple[int, int]:
+        """Height and width that a picture is resized to."""
+        target = self.table.resize or self.table.size
+        if not isinstance(target, int):
+            return target
+        short = min(height, width)
+        resized = (int(target * height / short), int(target * width / short))
+        if resized[0] * resized[1] > MAX_RESIZED_PIXELS:
+            words = f"an image of {height} x {width} is too long and thin: its shorter side is resized"
+            raise NotExplainable.about(field, words)
+        return resized
+
+    def _crop(self, resized: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """The middle of (C, H, W), and where its top and left lie."""
+        top, left = (_middle(resized.shape[1 + axis], self.table.size[axis]) for axis in (0, 1))
+        height, width = self.table.size
+        return resized[:, top : top + height, left : left + width], (top, left)
 
     def _numbers(self) -> dict[str, list[float]]:
         table = self.table

@@ -43,17 +43,17 @@ class Outcomes:
     async def fetch(self, claims: Sequence[Claim]) -> tuple[list[Claim], dict[str, bytes]]:
         """The claims and the pixels of all their images by key, in one round trip.
 
-        Jobs whose image or reference is gone fail and are left out.
+        Jobs of which a picture is gone fail and are left out.
         """
         images = list(dict.fromkeys(image.key for claim in claims for image in claim.job.images))
         pixels = await persist(partial(self._store.pixels_of, images), "fetch pixels")
         complete = []
         for claim in claims:
-            if all(image.key in pixels for image in claim.job.images):
-                complete.append(claim)
+            gone = [name for name, picture in claim.job.pictures.items() if picture.key not in pixels]
+            if gone:
+                await self.fail(claim, ImageGone(f"The {gone[0]} was no longer stored when its turn came."))
             else:
-                name = "reference" if claim.job.image.key in pixels else "image"
-                await self.fail(claim, ImageGone(f"The {name} was no longer stored when its turn came."))
+                complete.append(claim)
         return complete, pixels
 
     async def start(self, claims: Sequence[Claim]) -> list[Claim]:

@@ -183,8 +183,7 @@ def work_of(
     work = Work(
         batch=flight.number,
         jobs=jobs,
-        images=tuple(places[job.image.key] for job in jobs),
-        references=tuple(places[job.reference.key] if job.reference else None for job in jobs),
+        images=tuple(tuple(places[image.key] for image in job.images) for job in jobs),
         lanes=tuple(claim.lane for claim in flight.claims),
         expected_seconds=expected_seconds,
     )

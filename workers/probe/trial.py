@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from jobs.errors import NotExplainable
 from workers.declare import Relevance
 from workers.probe.chunks import chunks, pace_of
 from workers.probe.circumstances import Circumstances
@@ -54,16 +55,25 @@ class Trial:
         *,
         chunk_rows: int,
         circumstances: Circumstances,
+        masks: Tensor | None = None,
     ) -> None:
-        """`rows` are the probe's: the image of the pass and the target of each."""
+        """`rows` are the probe's: the image of the pass and the target of each; `masks` as below."""
         self._shared, self._rows = shared, list(rows)
         self._chunk_rows = chunk_rows
         self._circumstances = replace(circumstances, publish=lambda _: None)  # these maps are nobody's drafts
         self.probe, self.relevance, self.explainer = probe, relevance, explainer
         self.maps = relevance.maps.detach()
+        self._masks = None if masks is None else masks.to(self.maps.device)
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    @property
+    def masks(self) -> Tensor:
+        """(R, H, W) bool, where each row's finding lies. Raises NotExplainable naming the field `mask`."""
+        if self._masks is None:
+            raise NotExplainable.about("mask", "a mask is needed, which the metric compares the map with")
+        return self._masks
 
     def beside(self, explainer: Explainer, circumstances: Circumstances) -> Trial:
         """The same rows with the maps of a peer."""
@@ -75,6 +85,7 @@ class Trial:
             explainer,
             chunk_rows=self._chunk_rows,
             circumstances=circumstances,
+            masks=self._masks,
         )
 
     def generators(self, word: str) -> list[torch.Generator]:

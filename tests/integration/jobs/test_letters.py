@@ -13,17 +13,19 @@ from jobs.keys import Keys
 from jobs.letters import Retry
 from jobs.queue import JobQueue
 from jobs.store import JobStore
-from tests.samples import MAP, PIXELS, REFERENCE_PIXELS, sample_job, sample_model, sample_result
+from tests.samples import MAP, MASK_PIXELS, PIXELS, REFERENCE_PIXELS, sample_job, sample_model, sample_result
 
 MODEL = sample_model()
 FAILURE = Failure.of(WorkerCrashed("It took its worker down three times."))
 
 
-async def given_up(queue: JobQueue, *, reference: str | None = None, terms: Terms | None = None) -> Job:
+async def given_up(
+    queue: JobQueue, *, reference: str | None = None, mask: str | None = None, terms: Terms | None = None
+) -> Job:
     """A job that crashed its worker twice and was put with the dead letters."""
-    job = sample_job(reference=reference)
-    pixels = REFERENCE_PIXELS if reference else None
-    await queue.submit(job, PIXELS, reference=pixels, terms=terms or Terms())
+    job = sample_job(reference=reference, mask=mask)
+    second, third = (REFERENCE_PIXELS if reference else None), (MASK_PIXELS if mask else None)
+    await queue.submit(job, PIXELS, reference=second, mask=third, terms=terms or Terms())
     [claim] = await queue.claim("gpu-3", [MODEL], count=1, block_seconds=0)
     await queue.start([claim])
     await queue.crash(claim)
@@ -89,13 +91,13 @@ async def test_of_many_who_retry_at_once_one_does(queue: JobQueue) -> None:
     assert await queue.depth([MODEL]) == {MODEL.key: 1}
 
 
-@pytest.mark.parametrize("lost", ["image", "reference", "job"])
+@pytest.mark.parametrize("lost", ["image", "reference", "mask", "job"])
 async def test_a_job_whose_images_are_gone_is_not_retried(
     queue: JobQueue, redis: Redis, keys: Keys, lost: str
 ) -> None:
-    job = await given_up(queue, reference="ref")
-    assert job.reference is not None
-    names = {"image": keys.image(job.image.key), "reference": keys.image("ref"), "job": keys.job(job.id)}
+    job = await given_up(queue, reference="ref", mask="mask")
+    pictures = {name: keys.image(picture.key) for name, picture in job.pictures.items()}
+    names = {**pictures, "job": keys.job(job.id)}
     await redis.delete(names[lost])
     [letter] = await queue.dead_letters()
     with pytest.raises(Gone):

@@ -93,18 +93,19 @@ async def test_a_reference_does_not_stand_in_for_the_image() -> None:
 
 
 async def test_other_files_are_named() -> None:
-    submission = await read_form([("image", "a.png", b"one"), ("mask", "m.png", b"two")])
+    submission = await read_form([("image", "a.png", b"one"), ("depth", "d.png", b"two")])
 
-    assert "image, reference" in wrong(submission)["mask"]
-    assert "image, reference, model, method" in wrong(await read_json(image="b25l", mask=1))["mask"]
+    assert "image, reference, mask" in wrong(submission)["depth"]
+    assert "image, reference, mask, model, method" in wrong(await read_json(image="b25l", depth=1))["depth"]
 
 
-@pytest.mark.parametrize("name", ["image", "reference"])
+@pytest.mark.parametrize("name", ["image", "reference", "mask"])
 async def test_each_file_has_the_whole_limit_for_itself(name: str) -> None:
     full, more = b"x" * LIMITS.image_bytes, b"x" * (LIMITS.image_bytes + 1)
-    encoded = {key: base64.b64encode(full).decode() for key in ("image", "reference")}
-    assert len((await read_form([("image", "a", full), ("reference", "b", full)])).files) == 2
-    assert len((await read_json(**encoded)).files) == 2
+    encoded = {key: base64.b64encode(full).decode() for key in ("image", "reference", "mask")}
+    parts: list[Part] = [(key, "a", full) for key in encoded]
+    assert len((await read_form(parts)).files) == 3
+    assert len((await read_json(**encoded)).files) == 3
 
     with pytest.raises(TooLarge) as form:
         await read_form([(name, "a", more)])
@@ -118,4 +119,4 @@ async def test_each_file_has_the_whole_limit_for_itself(name: str) -> None:
 async def test_a_body_longer_than_all_its_files_may_be_is_refused_unread() -> None:
     for kind in ("multipart/form-data; boundary=b", "application/json"):
         with pytest.raises(TooLarge):
-            await read(b" " * (3 * LIMITS.image_bytes + FORM_BYTES), kind)
+            await read(b" " * (5 * LIMITS.image_bytes + FORM_BYTES), kind)

@@ -46,6 +46,7 @@ def test_equal_wishes_have_equal_ids_whatever_the_order_of_parameters() -> None:
         {"metrics": ()},
         {"seed": 1},
         {"reference_digest": "sha256:" + "c" * 64},
+        {"mask_digest": "sha256:" + "c" * 64},
     ],
 )
 def test_every_part_of_a_wish_changes_the_id(other: dict[str, object]) -> None:
@@ -59,7 +60,12 @@ def test_a_reference_is_not_an_image() -> None:
     assert there != back
 
 
-def test_without_reference_and_metrics_an_id_is_what_it_was_before_there_were_any() -> None:
+def test_a_mask_is_not_a_reference() -> None:
+    one = "sha256:" + "c" * 64
+    assert job_id(SECRET, **WISH | {"reference_digest": one}) != job_id(SECRET, **WISH | {"mask_digest": one})
+
+
+def test_without_reference_mask_and_metrics_an_id_is_what_it_was_before_there_were_any() -> None:
     assert job_id(SECRET, **WISH | {"metrics": ()}) == "pf457lyvte5lzswrdee5zaiqmpbpk7ht"
 
 

@@ -12,18 +12,21 @@ from tests.samples import sample_job
 
 
 @pytest.mark.parametrize("reference", [None, "r"])
-def test_a_job_is_the_same_after_a_journey(reference: str | None) -> None:
-    job = sample_job(reference=reference)
+@pytest.mark.parametrize("mask", [None, "m"])
+def test_a_job_is_the_same_after_a_journey(reference: str | None, mask: str | None) -> None:
+    job = sample_job(reference=reference, mask=mask)
     assert Job.model_validate_json(job.model_dump_json()) == job
 
 
-def test_a_job_without_a_reference_says_nothing_that_an_older_worker_would_refuse() -> None:
-    assert "reference" not in json.loads(sample_job().model_dump_json())
+def test_a_job_without_reference_and_mask_says_nothing_that_an_older_worker_would_refuse() -> None:
+    assert not {"reference", "mask"} & json.loads(sample_job().model_dump_json()).keys()
 
 
-def test_the_images_of_a_job_are_its_image_and_its_reference() -> None:
+def test_the_images_of_a_job_are_its_image_its_reference_and_its_mask() -> None:
     assert [image.key for image in sample_job(image="i").images] == ["i"]
     assert [image.key for image in sample_job(image="i", reference="r").images] == ["i", "r"]
+    assert [image.key for image in sample_job(image="i", reference="r", mask="m").images] == ["i", "r", "m"]
+    assert list(sample_job(mask="m").pictures) == ["image", "mask"]
 
 
 def test_a_job_cannot_be_changed() -> None:

@@ -17,7 +17,7 @@ import pytest
 from jobs.catalogue import ModelCard
 from jobs.job import Job, Lane, Opened
 from jobs.result import Outcome
-from tests.samples import MAP, PIXELS, REFERENCE_PIXELS, sample_job, sample_result
+from tests.samples import MAP, MASK_PIXELS, PIXELS, REFERENCE_PIXELS, sample_job, sample_result
 from tests.waiting import wait_until_async
 from workers import device, reporter
 from workers.child.inbox import Inbox
@@ -68,14 +68,14 @@ class Runner:
     short: set[str] = field(default_factory=set)
     spent: dict[str, float] = field(default_factory=dict)
     seen: list[list[bytes]] = field(default_factory=list)
-    references: list[bytes | None] = field(default_factory=list)
+    beside: list[tuple[bytes | None, bytes | None]] = field(default_factory=list)
 
     def cards(self) -> tuple[ModelCard, ...]:
         return ()
 
     def run(self, batch: Sequence[Opened], onlooker: Onlooker) -> Sequence[Answer]:
         self.seen.append([one.pixels for one in batch])
-        self.references += [one.reference for one in batch]
+        self.beside += [(one.reference, one.mask) for one in batch]
         onlooker.measured(Footprint(largest=len(batch), peak_bytes=7))
         while batch[0].job.id not in self.short and not self.go.wait(0.005):
             if self.checks.is_set():
@@ -125,8 +125,7 @@ def work(number: int, *jobs: Job) -> Work:
     return Work(
         batch=number,
         jobs=jobs,
-        images=(0,) * len(jobs),
-        references=(None,) * len(jobs),
+        images=((0,),) * len(jobs),
         lanes=LANES * len(jobs),
     )
 
@@ -147,16 +146,21 @@ async def test_batches_are_answered_in_their_order(bench: Bench) -> None:
     assert bench.runner.seen == [[PIXELS, PIXELS], [PIXELS]]
 
 
-async def test_each_job_is_opened_with_its_own_image_and_reference(bench: Bench) -> None:
-    jobs = sample_job(reference="r"), sample_job(), sample_job(reference="i")
+async def test_each_job_is_opened_with_its_own_pictures(bench: Bench) -> None:
+    jobs = sample_job(reference="r"), sample_job(), sample_job(mask="m"), sample_job(reference="i", mask="m")
     bench.runner.go.set()
 
-    sent = Work(batch=1, jobs=jobs, images=(1, 1, 0), references=(0, None, 1), lanes=LANES * 3)
-    await bench.parent.send(sent, [PIXELS, REFERENCE_PIXELS])
+    sent = Work(batch=1, jobs=jobs, images=((1, 0), (1,), (0, 2), (0, 1, 2)), lanes=LANES * 4)
+    await bench.parent.send(sent, [PIXELS, REFERENCE_PIXELS, MASK_PIXELS])
     await bench.next()
 
-    assert bench.runner.seen == [[REFERENCE_PIXELS, REFERENCE_PIXELS, PIXELS]]
-    assert bench.runner.references == [PIXELS, None, REFERENCE_PIXELS]
+    assert bench.runner.seen == [[REFERENCE_PIXELS, REFERENCE_PIXELS, PIXELS, PIXELS]]
+    assert bench.runner.beside == [
+        (PIXELS, None),
+        (None, None),
+        (None, MASK_PIXELS),
+        (REFERENCE_PIXELS, MASK_PIXELS),
+    ]
 
 
 async def test_progress_is_told_now_and_then(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ async def test_work_arrives_with_its_pixels(
 ) -> None:
     parent = await ParentEnd.over(pair[0])
     jobs = sample_job(), sample_job(reference="r")
-    work = Work(batch=1, jobs=jobs, images=(0, 0), references=(None, 1), lanes=tuple(Lane))
+    work = Work(batch=1, jobs=jobs, images=((0,), (0, 1)), lanes=tuple(Lane))
 
     await parent.send(work, [PIXELS, MAP])
     parent.tell(Cancel(batch=1, jobs=("x",)))
@@ -135,7 +135,7 @@ async def test_a_child_that_reads_nothing_can_still_be_told(
     pair: tuple[socket.socket, socket.socket], child: ChildEnd
 ) -> None:
     parent = await ParentEnd.over(pair[0])
-    work = Work(batch=1, jobs=(sample_job(),), images=(0,), references=(None,), lanes=(Lane.BULK,))
+    work = Work(batch=1, jobs=(sample_job(),), images=((0,),), lanes=(Lane.BULK,))
     pixels = bytes(2**23)
     sending = asyncio.create_task(parent.send(work, [pixels]))
     await asyncio.sleep(0)

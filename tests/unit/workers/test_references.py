@@ -177,6 +177,7 @@ def test_equal_pictures_travel_once_whatever_they_are_for() -> None:
         sample_job(image="j", reference="i"),
         sample_job(image="r", reference="r"),
         sample_job(image="i", reference="r"),
+        sample_job(image="r", mask="i"),
     ]
     pixels = {"i": PIXELS, "j": MAP, "r": REFERENCE_PIXELS, "of another batch": b""}
     claims = tuple(Claim(job, f"{place}-0", "w", 0, 1) for place, job in enumerate(jobs))
@@ -185,4 +186,4 @@ def test_equal_pictures_travel_once_whatever_they_are_for() -> None:
 
     assert (work.batch, work.jobs) == (3, tuple(jobs))
     assert blobs == [PIXELS, MAP, REFERENCE_PIXELS]
-    assert (work.images, work.references) == ((0, 1, 2, 0), (None, 0, 2, 2))
+    assert work.images == ((0,), (1, 0), (2, 2), (0, 2), (2, 0))

@@ -137,7 +137,7 @@ async def test_a_child_ends_what_can_end_when_its_time_is_up(runner: Runner, ask
     assert isinstance((await parent.receive())[0], Ready)
 
     started = time.monotonic()
-    work = Work(batch=1, jobs=(opened.job,), images=(0,), references=(None,), lanes=(Lane.INTERACTIVE,))
+    work = Work(batch=1, jobs=(opened.job,), images=((0,),), lanes=(Lane.INTERACTIVE,))
     await parent.send(work, [opened.pixels])
     heard = [(await parent.receive())[0]]
     while isinstance(heard[-1], Progress | Turn):

@@ -92,6 +92,23 @@ def test_a_faithful_map_must_beat_both_peers(higher: bool) -> None:
     assert len(told(0.5, 0.9)) == 2
 
 
+def test_a_misplaced_map_is_told_without_a_word_on_whether_it_is_true() -> None:
+    one = metric(Aspect.LOCALISATION, higher_is_better=True)
+
+    def told(value: float, random: float | None, edges: float | None) -> list[str]:
+        said = one.says(value, random=random, edges=edges)
+        found = target_trust(target(), [one], [said]).findings
+        assert {finding.code for finding in found} <= {FindingCode.MISPLACED}
+        return [finding.text for finding in found]
+
+    assert told(0.5, 0.2, 0.4) == told(0.5, None, None) == []
+    assert told(1.0, 1.0, 1.0) == [], "a hit that chance has, too, is a hit"
+    [text] = told(0.5, 0.2, 0.6)
+    assert "edges" in text
+    assert "either the map is wrong, or the network looked elsewhere" in text
+    assert len(told(0.0, 0.0, 0.0)) == 2
+
+
 @pytest.mark.parametrize("aspect", Aspect)
 def test_a_figure_beyond_its_limit_is_told_by_its_aspect(aspect: Aspect) -> None:
     one = metric(aspect, limit=0.5)

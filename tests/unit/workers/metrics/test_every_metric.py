@@ -25,12 +25,21 @@ def images(count: int = N) -> torch.Tensor:
     return torch.rand(count, 3, 12, 14, generator=torch.Generator().manual_seed(6))
 
 
+def masks_for(metric: AnyMetric, count: int = N) -> torch.Tensor | None:
+    """A mask for each image, where the metric needs one."""
+    if not metric.needs_mask:
+        return None
+    return torch.rand(count, 12, 14, generator=torch.Generator().manual_seed(7)) < 0.2
+
+
 @every
 def test_a_row_is_told_the_same_alone_as_with_seven_others(metric: AnyMetric) -> None:
     network, some = seeded(Pooled).double(), images().double()
-    together = measure(network, some, TARGETS, metric=metric.name, seed=3)
+    masks = masks_for(metric)
+    together = measure(network, some, TARGETS, metric=metric.name, seed=3, masks=masks)
     for row, target in enumerate(TARGETS):
-        alone = measure(network, some[row : row + 1], target, metric=metric.name, seed=3)
+        own = None if masks is None else masks[row : row + 1]
+        alone = measure(network, some[row : row + 1], target, metric=metric.name, seed=3, masks=own)
         torch.testing.assert_close(alone.values[0], together.values[row], equal_nan=True)
         if together.details is not None:
             assert alone.details is not None
@@ -41,17 +50,18 @@ def test_a_row_is_told_the_same_alone_as_with_seven_others(metric: AnyMetric) ->
 @every
 def test_maps_of_nothing_are_measured_without_harm(metric: AnyMetric) -> None:
     flat = torch.zeros(1, 12, 14)
-    found = measure(seeded(Pooled), images(1), 1, metric=metric.name, maps=flat)
+    masks = masks_for(metric, 1)
+    found = measure(seeded(Pooled), images(1), 1, metric=metric.name, maps=flat, masks=masks)
     assert found.values.shape == (1,)
 
 
 @every
 def test_it_costs_what_its_card_says(metric: AnyMetric, monkeypatch: pytest.MonkeyPatch) -> None:
-    network, some = seeded(Pooled), images(1)
+    network, some, masks = seeded(Pooled), images(1), masks_for(metric, 1)
     maps = torch.rand(1, 12, 14)
-    measure(network, some, 1, metric=metric.name, maps=maps)  # what is found out once
+    measure(network, some, 1, metric=metric.name, maps=maps, masks=masks)  # what is found out once
     sizes = count_forwards(monkeypatch)
-    measure(network, some, 1, method="grad-cam", metric=metric.name, maps=maps)
+    measure(network, some, 1, method="grad-cam", metric=metric.name, maps=maps, masks=masks)
     passes_of_a_map = 1  # each further map of Grad-CAM needs one forward pass of its own
     expected = metric.cost + metric.explanations * passes_of_a_map
     assert sum(sizes) - 2 <= expected <= sum(sizes) + 2  # a pass for the logits, and one to look at layers
