@@ -35,6 +35,12 @@ Metrics = Annotated[
     list[str] | None,
     typer.Option("--metric", help=f"Trust metric; may repeat. {', '.join(DEFAULT_METRICS)} if left out."),
 ]
+Masks = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder with a mask for each image, for metrics that need one.", exists=True, file_okay=False
+    ),
+]
 Output = Annotated[
     Path, typer.Option(help="Folder for results.csv and index.html; goes on with what is there.")
 ]
@@ -46,6 +52,7 @@ class Asked:
     """What to evaluate; what is left out is chosen."""
 
     images: Path
+    masks: Path | None
     models: list[str] | None
     methods: list[str] | None
     metrics: list[str] | None
@@ -58,6 +65,7 @@ def evaluate(
     model: Names = None,
     method: Methods = None,
     metric: Metrics = None,
+    masks: Masks = None,
     output: Output = Path("evaluation"),
     in_flight: InFlight = 32,
     server: Server = None,
@@ -78,7 +86,7 @@ def evaluate(
         table, document = output / "results.csv", output / "index.html"
         with Book(table) as book:
             try:
-                _conduct(running, book, served, Asked(images, model, method, metric, in_flight))
+                _conduct(running, book, served, Asked(images, masks, model, method, metric, in_flight))
             finally:
                 document.write_text(page(book.rows, catalogue, served, made_at=datetime.now(UTC)))
                 console.print(
@@ -108,7 +116,7 @@ def _conduct(running: Service, book: Book, served: Sequence[ModelCard], asked: A
     every = [card.name for card in catalogue.methods]
     methods = chosen("--method", asked.methods or cheap(catalogue.methods), every)
     metrics = chosen("--metric", asked.metrics or DEFAULT_METRICS, [card.name for card in catalogue.metrics])
-    wanted = cells([known[name].ref for name in names], methods, pictures_in(asked.images))
+    wanted = cells([known[name].ref for name in names], methods, pictures_in(asked.images, asked.masks))
     missing = book.missing(wanted, metrics)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True)) as bar:

@@ -58,7 +58,7 @@ class Conductor:
 
     def _explain(self, cell: Cell) -> list[Row]:
         """The rows of a cell. One whose turn never comes again ends without any."""
-        files = {"image": cell.picture.read()}
+        files = cell.picture.read()
         fields: dict[str, str | list[str]] = {
             "model": cell.model.id,
             "method": cell.method,

@@ -102,6 +102,20 @@ def test_pictures_are_found_below_the_folder_by_name(tmp_path: Path) -> None:
         pictures_in(tmp_path / "empty")
 
 
+def test_masks_are_found_by_the_name_of_the_image_and_count_for_what_is_known(tmp_path: Path) -> None:
+    for name in ("images/a/1.jpg", "masks/a/1.png", "masks/other.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_bytes(name.encode())
+    [plain] = pictures_in(tmp_path / "images")
+    [masked] = pictures_in(tmp_path / "images", tmp_path / "masks")
+    assert masked.mask == tmp_path / "masks/a/1.png"
+    assert masked.read() == {"image": b"images/a/1.jpg", "mask": b"masks/a/1.png"}
+    assert masked.digest != plain.digest
+    (tmp_path / "images/2.png").write_bytes(b"x")
+    with pytest.raises(InvalidRequest, match=r"1 of 2 images, such as .*2\.png"):
+        pictures_in(tmp_path / "images", tmp_path / "masks")
+
+
 def test_cheap_methods_need_an_image_alone() -> None:
     names = cheap(load_catalogue().methods)
     assert {"grad-cam", "saliency", "integrated-gradients"} <= set(names)
