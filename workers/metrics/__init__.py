@@ -7,7 +7,16 @@ from types import MappingProxyType
 from typing import Any
 
 from workers.declare import Metric
-from workers.metrics import deletion, insertion, sparseness
+from workers.metrics import (
+    completeness,
+    complexity,
+    deletion,
+    infidelity,
+    insertion,
+    irof,
+    pixel_flipping,
+    sparseness,
+)
 
 
 # Any: each metric has a class of parameters of its own.
@@ -25,6 +34,11 @@ METRICS = index_by_name(
     [
         deletion.METRIC,
         insertion.METRIC,
+        pixel_flipping.METRIC,
+        irof.METRIC,
+        infidelity.METRIC,
+        completeness.METRIC,
         sparseness.METRIC,
+        complexity.METRIC,
     ]
 )
