@@ -25,8 +25,8 @@ METHODS: dict[str, tuple[int, dict[str, Any]]] = {
     "lrp": (FINE, {}),
     "occlusion": (4, {"window": 24, "stride": 24}),
 }
-
-# Scattered pixels on a blur are no evidence to this network, whichever they are; nor are they with 24 images.
+# The one that does not beat single random pixels: 0.29 against 0.32 here, 0.36 against 0.36 of 24 images,
+# with 16 nodes or 4, on a blur or on zeros.
 LOST = ("phantom-vgg", "insertion", "integrated-gradients")
 
 
@@ -62,7 +62,7 @@ def mean_area(model: str, metric: str, source: str | int) -> float:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("model", ["phantom-resnet", "phantom-vgg", "phantom-vit"])
 @pytest.mark.parametrize(("metric", "sign"), [("deletion", -1), ("insertion", 1)])
-def test_chance_is_worse_than_the_method_on_its_own_grid_and_pixel_by_pixel(
+def test_chance_loses_on_the_grid_of_the_method_and_pixel_by_pixel_but_once(
     metric: str, sign: int, model: str, method: str
 ) -> None:
     own = mean_area(model, metric, method)
