@@ -8,9 +8,14 @@ from typing import Any
 
 from workers.declare import Metric
 from workers.metrics import (
+    completeness,
+    complexity,
     deletion,
+    infidelity,
     insertion,
     iou,
+    irof,
+    pixel_flipping,
     pointing_game,
     relevance_mass,
     relevance_rank,
@@ -33,7 +38,12 @@ METRICS = index_by_name(
     [
         deletion.METRIC,
         insertion.METRIC,
+        pixel_flipping.METRIC,
+        irof.METRIC,
+        infidelity.METRIC,
+        completeness.METRIC,
         sparseness.METRIC,
+        complexity.METRIC,
         pointing_game.METRIC,
         relevance_mass.METRIC,
         relevance_rank.METRIC,

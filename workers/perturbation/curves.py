@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from workers.perturbation.fillings import Canvas
+from workers.probe import Output
 from workers.probe.trial import Trial
 
 
@@ -25,9 +26,14 @@ def ranks(maps: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
 
 
 def shown_through(
-    trial: Trial, canvas: Canvas, masks: Callable[[slice, Tensor], Tensor], count: int
+    trial: Trial,
+    canvas: Canvas,
+    masks: Callable[[slice, Tensor], Tensor],
+    count: int,
+    *,
+    output: Output = "probability",
 ) -> Tensor:
-    """(R, count): the probability of each row's target, of its image seen through `count` masks of its own.
+    """(R, count): what each row's target gets for its image seen through `count` masks of its own.
 
     `masks(rows, steps)` makes the masks `steps` (s,): (n, s, H, W) bool, true where the image shows.
     """
@@ -36,7 +42,7 @@ def shown_through(
     def changed(rows: slice, steps: Tensor) -> Tensor:
         return canvas.show(trial.probe.image_of_row[rows], masks(rows, steps).to(like.dtype))
 
-    return trial.scores(changed, count, output="probability")
+    return trial.scores(changed, count, output=output)
 
 
 def boundaries(pixels: int, steps: int, like: Tensor) -> Tensor:
