@@ -81,4 +81,5 @@ def _trial(asked: Asked, maps: Tensor | None) -> Trial:
         asked.explainer,
         chunk_rows=CHUNK_ROWS,
         circumstances=Circumstances(),
+        jurors=asked.jurors,
     )

@@ -16,13 +16,13 @@ from workers.declare import Measure, Relevance
 from workers.measuring.peers import EDGES, random_peer
 from workers.probe import Circumstances, Probe
 from workers.probe.passes import Pair, Pass
-from workers.probe.trial import Explainer, Trial
+from workers.probe.trial import Explainer, Jurors, Trial
 from workers.tasks import AskedMetric
 
 
 @dataclass(frozen=True)
 class Judged:
-    """R maps that one method made on a shared pass, row by row, and how it would make others."""
+    """R maps that one method made on a shared pass, row by row, and how it and others would make more."""
 
     shared: Pass
     rows: Sequence[Pair]
@@ -30,6 +30,7 @@ class Judged:
     relevance: Relevance
     explainer: Explainer
     chunk_rows: int
+    jurors: Jurors
 
     def trial(self, rows: Sequence[int], circumstances: Circumstances) -> Trial:
         """Some of the maps on trial."""
@@ -41,6 +42,7 @@ class Judged:
             self.explainer,
             chunk_rows=self.chunk_rows,
             circumstances=circumstances,
+            jurors=self.jurors,
         )
 
     def finite(self) -> list[int]:

@@ -7,7 +7,15 @@ from types import MappingProxyType
 from typing import Any
 
 from workers.declare import Metric
-from workers.metrics import deletion, insertion, sparseness
+from workers.metrics import (
+    consensus,
+    deletion,
+    hyper_parameter_sensitivity,
+    insertion,
+    local_lipschitz,
+    max_sensitivity,
+    sparseness,
+)
 
 
 # Any: each metric has a class of parameters of its own.
@@ -25,6 +33,10 @@ METRICS = index_by_name(
     [
         deletion.METRIC,
         insertion.METRIC,
+        max_sensitivity.METRIC,
+        local_lipschitz.METRIC,
+        hyper_parameter_sensitivity.METRIC,
         sparseness.METRIC,
+        consensus.METRIC,
     ]
 )
