@@ -34,13 +34,13 @@ def judged(
 
 @pytest.fixture
 def asked(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
-    """The targets of each call of input x gradient, which has nothing to say of class 2."""
+    """The targets of each call of input x gradient, which has nothing to say of class 1."""
     calls: list[list[int]] = []
     juror = runner._methods["input-x-gradient"]
 
     def explain(probe: Probe, params: Any) -> Relevance:  # Any: parameters of a method
         calls.append(probe.targets.tolist())
-        if 2 in calls[-1]:
+        if 1 in calls[-1]:
             raise NotExplainable("not this class")
         return juror.explain(probe, params)
 
@@ -63,11 +63,12 @@ def test_a_juror_is_asked_once_for_the_map_and_its_peers(
 def test_what_a_juror_refuses_for_one_row_it_still_says_of_the_others(
     runner: Runner, ask: Ask, asked: list[list[int]]
 ) -> None:
-    measured = judged(runner, ask(0, targets=(2, 0)), "input-x-gradient")
-    assert asked == [[2, 0], [2], [0]]
-    assert [one.value is None for one in measured] == [True, False]
-    [alone] = judged(runner, ask(0, targets=(0,)), "input-x-gradient")
-    assert alone.value == pytest.approx(measured[1].value, abs=1e-4)
+    measured = judged(runner, ask(0, targets=(0, 1, 2)), "input-x-gradient")
+    assert asked == [[0, 1, 2], [0], [1], [2]]
+    assert [one.value is None for one in measured] == [False, True, False]
+    for one, target in zip(measured, (0, 1, 2), strict=True):
+        [alone] = judged(runner, ask(0, targets=(target,)), "input-x-gradient")
+        assert alone.value == pytest.approx(one.value, abs=1e-4)
 
 
 def test_a_juror_that_the_worker_lacks_is_left_out(

@@ -104,6 +104,7 @@ def test_max_sensitivity_is_captums_for_the_same_changes(
         explained, some, perturb_func=changed, n_perturb_samples=count, target=torch.tensor(TARGETS)
     )
     torch.testing.assert_close(found.values, theirs, rtol=1e-4, atol=1e-4)
+    assert (found.values > 0.01).all()
 
 
 @STABILITY
