@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from benchmarks import cached_pictures, mixed_load, overhead, queue_rate, refusals, throughput
+from benchmarks import cached_pictures, mixed_load, overhead, queue_rate, refusals, throughput, trust_cost
 from benchmarks.figures import Figure, print_figures
 from benchmarks.methods import speed, truth
 
@@ -16,6 +16,7 @@ BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "cached-pictures": cached_pictures.measure,
     "queue": queue_rate.measure,
     "refusals": refusals.measure,
+    "trust-cost": trust_cost.measure,
     "method-speed": speed.measure,
     "method-truth": truth.measure,
 }

@@ -76,6 +76,7 @@ class Aspect(StrEnum):
     STABILITY = "stability"
     COMPLETENESS = "completeness"
     COMPLEXITY = "complexity"
+    AGREEMENT = "agreement"
     RANDOMISATION = "randomisation"
     LOCALISATION = "localisation"
 
@@ -94,8 +95,9 @@ class MetricCard(Message):
     cost: float = Field(
         ge=0, description="Forward passes for each map that is judged: the one asked for, and two beside it."
     )
-    explanations: float = Field(ge=0, description="Further maps of the method that are computed.")
-    scales_with: str | None = Field(None, description="The parameter to which both are proportional.")
+    shared: float = Field(0, ge=0, description="Forward passes that serve all three of them together.")
+    explanations: float = Field(ge=0, description="Further maps of the method that are computed, at most.")
+    scales_with: str | None = Field(None, description="The parameter to which all of these are proportional.")
     needs_mask: bool = Field(False, description="Whether a `mask` must come with the image.")
     summary: str
     weaknesses: tuple[str, ...] = Field(description="Where the figure is known to mislead, a sentence each.")
@@ -107,7 +109,7 @@ class MetricCard(Message):
     def cost_of(self, params: Mapping[str, Any], map_cost: float) -> float:
         """Forward passes for one map of a method whose maps cost `map_cost` forward passes each."""
         scale = _scale(self.parameters, self.scales_with, params)
-        return scale * (JUDGED_TOGETHER * self.cost + self.explanations * map_cost)
+        return scale * (JUDGED_TOGETHER * self.cost + self.shared + self.explanations * map_cost)
 
 
 class Catalogue(Message):

@@ -38,6 +38,7 @@ class FindingCode(StrEnum):
     UNFAITHFUL = "unfaithful"
     UNSTABLE = "unstable"
     DIFFUSE = "diffuse"
+    DISPUTED = "disputed"
     INSENSITIVE = "insensitive"
     MISPLACED = "misplaced"
     COARSE = "coarse"

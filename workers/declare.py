@@ -154,11 +154,11 @@ class Measure:
 class Metric(Generic[P]):
     """A trust metric: words for the menu, its parameters, and one pure function.
 
-    `cost` counts forward passes for one map with default parameters, `explanations` further maps of the
-    method; `scales_with` names the parameter to which both are proportional. `has_peers` says whether the
-    figure of a random map and of the edges of the image mean something beside it, `needs_mask` whether it
-    compares maps with a mask that comes with the image. A figure that is worse than `limit` is worth a
-    warning.
+    `cost` counts forward passes for one map with default parameters, `shared` those that serve a map and its
+    peers together, `explanations` further maps of the method, at most; `scales_with` names the parameter to
+    which all three are proportional. `has_peers` says whether the figure of a random map and of the edges of
+    the image mean something beside it, `needs_mask` whether it compares maps with a mask that comes with the
+    image. A figure that is worse than `limit` is worth a warning.
     """
 
     name: str
@@ -174,6 +174,7 @@ class Metric(Generic[P]):
     params: type[P]
     measure: Callable[[Trial, P], Measure]
     scales_with: str | None = None
+    shared: float = 0
     has_peers: bool = True
     limit: float | None = None
     needs_mask: bool = False
@@ -191,6 +192,7 @@ class Metric(Generic[P]):
             aspect=self.aspect,
             higher_is_better=self.higher_is_better,
             cost=self.cost,
+            shared=self.shared,
             explanations=self.explanations,
             scales_with=self.scales_with,
             needs_mask=self.needs_mask,

@@ -15,8 +15,8 @@ from workers.declare import Method, Metric, Params, in_words, wrong_fields
 from workers.methods import METHODS
 from workers.probe import Probe
 from workers.probe.passes import Pair, Pass
-from workers.probe.trial import Explainer
-from workers.tasks import recording_for
+from workers.probe.trial import Explainer, Jurors
+from workers.tasks import explainer_of, jurors_of, recording_for
 from workers.tensors.patch_gaussians import PatchGaussian
 
 CHUNK_ROWS = 32
@@ -75,6 +75,7 @@ class Asked:
     rows: Sequence[Pair]
     probe: Probe
     explainer: Explainer
+    jurors: Jurors
 
 
 # Any: each method has a class of parameters of its own.
@@ -117,8 +118,8 @@ def explained(
             chunk_rows=CHUNK_ROWS,
             references=None if references is None else references[some],
         )
-        explainer = Explainer(lambda probe: method.explain(probe, params), shared.recording)
-        yield Asked(shared, rows, probe, explainer)
+        explainer = explainer_of(method, params, shared.recording)
+        yield Asked(shared, rows, probe, explainer, jurors_of(method, METHODS, shared))
 
 
 def _record(

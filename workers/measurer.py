@@ -104,4 +104,5 @@ def _trial(asked: Asked, maps: Tensor | None, masks: Tensor | None) -> Trial:
         chunk_rows=CHUNK_ROWS,
         circumstances=Circumstances(),
         masks=masks,
+        jurors=asked.jurors,
     )

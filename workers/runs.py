@@ -26,7 +26,7 @@ from workers.probe import Circumstances, Probe
 from workers.probe.layers import layers_of
 from workers.probe.passes import Pass
 from workers.rankings import Ranking, rank_answers
-from workers.tasks import Task, grouped, make_task, recording_of, share_of_maps
+from workers.tasks import Task, grouped, jurors_of, make_task, recording_of, share_of_maps
 
 GRADIENTS = frozenset({Need.LAYER_GRADIENTS, Need.INPUT_GRADIENTS})
 
@@ -174,7 +174,8 @@ class Run:
         found = described.findings(relevance, describe_parts(relevance, black, white))
         pairs = [(task.image, target) for task, target in rows]
         masks = [self._masks[mask.digest] if (mask := task.job.mask) else None for task, _ in rows]
-        maps = Judged(shared, pairs, probe, relevance, explainer, self._chunk_rows, masks)
+        jurors = jurors_of(group[0].method, self._methods, shared)
+        maps = Judged(shared, pairs, probe, relevance, explainer, self._chunk_rows, masks, jurors)
         measured = measurements(maps, [task.metrics for task, _ in rows], circumstances.part(share, 1))
         described.judge(found, measured)
         return {task.place: self._explained(task, found[task.place]) for task in group}

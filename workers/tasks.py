@@ -16,7 +16,8 @@ from workers.declare import Method, Metric, Params, in_words, wrong_fields
 from workers.metrics import METRICS
 from workers.probe.layers import Layer, Layers
 from workers.probe.passes import Pass, Recording
-from workers.probe.trial import Explainer
+from workers.probe.trial import Explainer, Jurors
+from workers.variants import variants
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Task:
     @property
     def explainer(self) -> Explainer:
         """How the maps of its group are made, on any pass that records what they need."""
-        return Explainer(lambda probe: self.method.explain(probe, self.params), recording_of([self]))
+        return explainer_of(self.method, self.params, recording_of([self]))
 
     @property
     def map_cost(self) -> float:
@@ -129,6 +130,30 @@ def recording_for(method: Method[Any], params: Params, trial: Pass) -> Recording
         layer_gradients=with_gradients,
         input_gradients=Need.INPUT_GRADIENTS in method.needs,
     )
+
+
+def explainer_of(method: Method[Any], params: Params, recording: Recording) -> Explainer:
+    """A method with its parameters, and with those that somebody else might have chosen."""
+    return Explainer(
+        lambda probe: method.explain(probe, params),
+        recording,
+        lambda: ((name, explainer_of(method, other, recording)) for name, other in variants(params)),
+    )
+
+
+def jurors_of(own: Method[Any], methods: Mapping[str, Method[Any]], shared: Pass) -> Jurors:
+    """The other methods by name, with the parameters of their defaults, on passes of the same network."""
+
+    def find(name: str) -> Explainer | None:
+        if name == own.name:
+            return None
+        method = methods.get(name)
+        if method is None:
+            raise NotExplainable.about("methods", f"this worker has no {name!r}")
+        params = method.params()
+        return explainer_of(method, params, recording_for(method, params, shared))
+
+    return find
 
 
 def share_of_maps(group: Sequence[Task]) -> float:

@@ -18,13 +18,13 @@ from workers.measuring.peers import EDGES, random_peer
 from workers.models.intake import PreparedMask
 from workers.probe import Circumstances, Probe
 from workers.probe.passes import Pair, Pass
-from workers.probe.trial import Explainer, Trial
+from workers.probe.trial import Explainer, Jurors, Trial
 from workers.tasks import AskedMetric
 
 
 @dataclass(frozen=True)
 class Judged:
-    """R maps that one method made on a shared pass, row by row, and how it would make others.
+    """R maps that one method made on a shared pass, row by row, and how it and others would make more.
 
     `masks` are those of the rows that have one.
     """
@@ -36,6 +36,7 @@ class Judged:
     explainer: Explainer
     chunk_rows: int
     masks: Sequence[PreparedMask | None]
+    jurors: Jurors
 
     def trial(self, rows: Sequence[int], circumstances: Circumstances) -> Trial:
         """Some of the maps on trial, with masks if all of them have one."""
@@ -49,6 +50,7 @@ class Judged:
             chunk_rows=self.chunk_rows,
             circumstances=circumstances,
             masks=torch.stack(masks) if len(masks) == len(rows) else None,
+            jurors=self.jurors,
         )
 
     def finite(self) -> list[int]:

@@ -24,14 +24,16 @@ OF_ASPECT = {
     Aspect.STABILITY: FindingCode.UNSTABLE,
     Aspect.COMPLETENESS: FindingCode.INCOMPLETE,
     Aspect.COMPLEXITY: FindingCode.DIFFUSE,
+    Aspect.AGREEMENT: FindingCode.DISPUTED,
     Aspect.RANDOMISATION: FindingCode.INSENSITIVE,
     Aspect.LOCALISATION: FindingCode.MISPLACED,
 }
 BEYOND = {
     FindingCode.UNFAITHFUL: "the network's answer does not follow the map",
-    FindingCode.UNSTABLE: "changes of the image that nobody sees change the map",
+    FindingCode.UNSTABLE: "changes that should not matter change the map",
     FindingCode.INCOMPLETE: "the map does not add up to what it should",
     FindingCode.DIFFUSE: "the map is spread over nearly all of the image",
+    FindingCode.DISPUTED: "other methods look elsewhere",
     FindingCode.INSENSITIVE: "the map hardly depends on what it should depend on",
     FindingCode.MISPLACED: "what the map shows lies outside of the mask",
 }

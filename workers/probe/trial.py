@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -23,10 +24,17 @@ PerturbRows = Callable[[slice, Tensor], Tensor]  # (rows, steps) -> (n, s, C, H,
 
 @dataclass(frozen=True)
 class Explainer:
-    """What made the maps: a method with its parameters, and what a pass must record for it."""
+    """What made the maps: a method with its parameters, and what a pass must record for it.
+
+    `variants` makes by name the same method with other parameters; they need no more of a pass.
+    """
 
     explain: Callable[[Probe], Relevance]
     recording: Recording = NOTHING
+    variants: Callable[[], Iterable[tuple[str, Explainer]]] = tuple
+
+
+Jurors = Callable[[str], Explainer | None]  # by the name of a method; None for the one on trial
 
 
 @dataclass(frozen=True)
@@ -56,14 +64,19 @@ class Trial:
         chunk_rows: int,
         circumstances: Circumstances,
         masks: Tensor | None = None,
+        jurors: Jurors = lambda _: None,
     ) -> None:
-        """`rows` are the probe's: the image of the pass and the target of each; `masks` as below."""
+        """`rows` are the probe's: the image of the pass and the target of each; `masks` as below.
+
+        `jurors` may raise NotExplainable where a method cannot explain the network.
+        """
         self._shared, self._rows = shared, list(rows)
         self._chunk_rows = chunk_rows
         self._circumstances = replace(circumstances, publish=lambda _: None)  # these maps are nobody's drafts
         self.probe, self.relevance, self.explainer = probe, relevance, explainer
         self.maps = relevance.maps.detach()
         self._masks = None if masks is None else masks.to(self.maps.device)
+        self._jurors, self._of_jurors = jurors, dict[str, Tensor]()
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -76,8 +89,8 @@ class Trial:
         return self._masks
 
     def beside(self, explainer: Explainer, circumstances: Circumstances) -> Trial:
-        """The same rows with the maps of a peer."""
-        return Trial(
+        """The same rows with the maps of a peer; what jurors said is known to both."""
+        trial = Trial(
             self._shared,
             self._rows,
             self.probe,
@@ -86,7 +99,10 @@ class Trial:
             chunk_rows=self._chunk_rows,
             circumstances=circumstances,
             masks=self._masks,
+            jurors=self._jurors,
         )
+        trial._of_jurors = self._of_jurors
+        return trial
 
     def generators(self, word: str) -> list[torch.Generator]:
         """For each row a fresh source of randomness, on the CPU, that follows from its seed and a word."""
@@ -126,19 +142,66 @@ class Trial:
                 done / (len(self) * count), (done + n_maps) / (len(self) * count)
             )
             of = torch.arange(rows.start, rows.stop).repeat_interleave(inputs.shape[1]).tolist()
-            maps = self._explained(inputs.flatten(0, 1), of, share, network)
+            maps = self._explained(self.explainer, inputs.flatten(0, 1), of, share, network)
             done += n_maps
             yield Elsewhere(rows, steps, inputs, maps.view(*inputs.shape[:2], *maps.shape[1:]))
 
+    def by_variants(self, most: int) -> Mapping[str, Tensor]:
+        """(R, H, W) by name: what the first `most` variants of the explainer make of the rows.
+
+        A row that a variant cannot explain has no numbers.
+        """
+        chosen = list(islice(self.explainer.variants(), most))
+        parts = self._parts(len(chosen))
+        return {name: self._made_by(one, part) for (name, one), part in zip(chosen, parts, strict=True)}
+
+    def by_methods(self, names: Sequence[str]) -> Mapping[str, Tensor]:
+        """(R, H, W) by name: what other methods make of the rows, with the parameters of their defaults.
+
+        They are made once for this trial and those beside it. The method on trial is left out. A row that a
+        method cannot explain has no numbers.
+        """
+        missing = [name for name in names if name not in self._of_jurors]
+        for name, part in zip(missing, self._parts(len(missing)), strict=True):
+            try:
+                juror = self._jurors(name)
+            except NotExplainable:
+                self._of_jurors[name] = torch.full_like(self.maps, torch.nan)
+                continue
+            if juror is not None:
+                self._of_jurors[name] = self._made_by(juror, part)
+        return {name: self._of_jurors[name] for name in names if name in self._of_jurors}
+
+    def _parts(self, count: int) -> list[Circumstances]:
+        return [self._circumstances.part(one / count, (one + 1) / count) for one in range(count)]
+
+    def _made_by(self, explainer: Explainer, circumstances: Circumstances) -> Tensor:
+        """(R, H, W): all rows together, or, if that is refused, one by one."""
+        maps = torch.full_like(self.maps, torch.nan)
+        rows = list(range(len(self)))
+        for some in (rows, *([row] for row in rows if len(rows) > 1)):
+            try:
+                maps[some] = self._explained(explainer, self.probe.inputs[some], some, circumstances).to(maps)
+            except NotExplainable:
+                continue
+            if len(some) == len(self):
+                break
+        return maps
+
     def _explained(
-        self, inputs: Tensor, of: Sequence[int], circumstances: Circumstances, network: nn.Module | None
+        self,
+        explainer: Explainer,
+        inputs: Tensor,
+        of: Sequence[int],
+        circumstances: Circumstances,
+        network: nn.Module | None = None,
     ) -> Tensor:
-        """(n, H, W): maps at inputs (n, C, H, W) that belong to rows `of`."""
+        """(n, H, W): maps of an explainer at inputs (n, C, H, W) that belong to rows `of`."""
         images, targets = zip(*(self._rows[row] for row in of), strict=True)
         shared = Pass(
             network or self._shared.network,
             inputs,
-            self.explainer.recording,
+            explainer.recording,
             default_layer=self._shared.default_layer,
             black=self._shared.black[list(images)],
             white=self._shared.white[list(images)],
@@ -154,7 +217,7 @@ class Trial:
             circumstances=circumstances,
             references=self.probe.references[list(of)] if self.probe.has_references else None,
         )
-        return self.explainer.explain(probe).maps.detach()
+        return explainer.explain(probe).maps.detach()
 
     def _blocks(self, count: int, kind: object) -> Iterator[tuple[slice, slice]]:
         """Blocks of the rows, and of `count` steps of each."""
