@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -157,7 +157,7 @@ class Metric(Generic[P]):
     `cost` counts forward passes for one map with default parameters, `explanations` further maps of the
     method; `scales_with` names the parameter to which both are proportional. `has_peers` says whether the
     figure of a random map and of the edges of the image mean something beside it. A figure that is worse
-    than `limit` is worth a warning.
+    than `limit` is worth a warning; `limit_for` are the parameters with which it means something.
     """
 
     name: str
@@ -175,6 +175,7 @@ class Metric(Generic[P]):
     scales_with: str | None = None
     has_peers: bool = True
     limit: float | None = None
+    limit_for: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if self.scales_with is not None and self.scales_with not in self.params.model_fields:

@@ -31,7 +31,7 @@ BEYOND = {
     FindingCode.UNSTABLE: "changes of the image that nobody sees change the map",
     FindingCode.INCOMPLETE: "the map does not add up to what it should",
     FindingCode.DIFFUSE: "the map is spread over nearly all of the image",
-    FindingCode.INSENSITIVE: "the map hardly depends on what it should depend on",
+    FindingCode.INSENSITIVE: "the map, or the network itself, hardly depends on what it should",
 }
 
 
@@ -101,7 +101,8 @@ def _of_measurement(
             if peer is not None and not _is_better(metric, value, peer):
                 text = f"By {metric.name} the map is no better than {words} ({value:.3g} against {peer:.3g})."
                 found.append(TrustFinding(code=code, text=text))
-    if metric.limit is not None and _is_better(metric, metric.limit, value):
+    limit_holds = all(measurement.params.get(name) == one for name, one in metric.limit_for.items())
+    if metric.limit is not None and limit_holds and _is_better(metric, metric.limit, value):
         text = f"{metric.title} is {value:.3g}, worse than {metric.limit:.3g}: {BEYOND[code]}."
         found.append(TrustFinding(code=code, text=text))
     return found

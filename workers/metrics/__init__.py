@@ -7,7 +7,14 @@ from types import MappingProxyType
 from typing import Any
 
 from workers.declare import Metric
-from workers.metrics import deletion, insertion, sparseness
+from workers.metrics import (
+    deletion,
+    image_dependence,
+    insertion,
+    parameter_randomisation,
+    random_logit,
+    sparseness,
+)
 
 
 # Any: each metric has a class of parameters of its own.
@@ -26,5 +33,8 @@ METRICS = index_by_name(
         deletion.METRIC,
         insertion.METRIC,
         sparseness.METRIC,
+        parameter_randomisation.METRIC,
+        random_logit.METRIC,
+        image_dependence.METRIC,
     ]
 )

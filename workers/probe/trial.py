@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,6 +15,7 @@ from workers.probe.chunks import chunks, pace_of
 from workers.probe.circumstances import Circumstances
 from workers.probe.passes import Pair, Pass, Recording
 from workers.probe.rows import Output, Probe
+from workers.probe.twins import Storey, storeys_of
 
 NOTHING = Recording()
 
@@ -77,6 +79,22 @@ class Trial:
             circumstances=circumstances,
         )
 
+    @property
+    def network(self) -> nn.Module:
+        """The network that is explained; it is read, never changed."""
+        return self._shared.network
+
+    @property
+    def storeys(self) -> tuple[Storey, ...]:
+        """The layers with weights, from the input to the output."""
+        return storeys_of(self._shared.network, self._shared.images)
+
+    def part(self, begin: float, end: float) -> Trial:
+        """The same for a part of the work, from the share `begin` of it to the share `end`."""
+        trial = copy(self)
+        trial._circumstances = self._circumstances.part(begin, end)
+        return trial
+
     def generators(self, word: str) -> list[torch.Generator]:
         """For each row a fresh source of randomness, on the CPU, that follows from its seed and a word."""
         return [torch.Generator().manual_seed(_number(f"{word} {seed}")) for seed in self.probe.seeds]
@@ -100,14 +118,21 @@ class Trial:
         return result
 
     def elsewhere(
-        self, points: PerturbRows, count: int, *, network: nn.Module | None = None
+        self,
+        points: PerturbRows,
+        count: int,
+        *,
+        network: nn.Module | None = None,
+        targets: Sequence[int] | None = None,
     ) -> Iterator[Elsewhere]:
         """The maps that the explainer makes of each row's target at `count` images of its own, part by part.
 
         `points(rows, steps)` makes the images `steps` (s,) of `self.probe.inputs[rows]`: (n, s, C, H, W).
-        Seeds and references are the rows' own. `network` stands in for the one that is explained.
+        Seeds and references are the rows' own. `network` stands in for the one that is explained, a twin of
+        it; `targets` are other classes, one for each of the R rows.
         """
         done = 0
+        classes = self.probe.targets.tolist() if targets is None else targets
         for rows, steps in self._blocks(count, ("maps", self.explainer.recording)):
             inputs = points(rows, torch.arange(steps.start, steps.stop, device=self._shared.images.device))
             n_maps = inputs.shape[0] * inputs.shape[1]
@@ -115,23 +140,29 @@ class Trial:
                 done / (len(self) * count), (done + n_maps) / (len(self) * count)
             )
             of = torch.arange(rows.start, rows.stop).repeat_interleave(inputs.shape[1]).tolist()
-            maps = self._explained(inputs.flatten(0, 1), of, share, network)
+            maps = self._explained(inputs.flatten(0, 1), of, [classes[row] for row in of], share, network)
             done += n_maps
             yield Elsewhere(rows, steps, inputs, maps.view(*inputs.shape[:2], *maps.shape[1:]))
 
     def _explained(
-        self, inputs: Tensor, of: Sequence[int], circumstances: Circumstances, network: nn.Module | None
+        self,
+        inputs: Tensor,
+        of: Sequence[int],
+        targets: Sequence[int],
+        circumstances: Circumstances,
+        network: nn.Module | None,
     ) -> Tensor:
-        """(n, H, W): maps at inputs (n, C, H, W) that belong to rows `of`."""
-        images, targets = zip(*(self._rows[row] for row in of), strict=True)
+        """(n, H, W): maps of targets (n,) at inputs (n, C, H, W) that belong to rows `of`."""
+        images = [self._rows[row][0] for row in of]
         shared = Pass(
             network or self._shared.network,
             inputs,
             self.explainer.recording,
             default_layer=self._shared.default_layer,
-            black=self._shared.black[list(images)],
-            white=self._shared.white[list(images)],
+            black=self._shared.black[images],
+            white=self._shared.white[images],
             patches=self._shared.patches,
+            stands_for=self._shared.network,
         )
         shared.expect(list(enumerate(targets)))
         probe = Probe(
