@@ -14,7 +14,7 @@ from jobs.catalogue import Aspect
 from workers.declare import Measure, Metric, Params
 from workers.probe.trial import Trial
 from workers.probe.twins import Storey, twin_of
-from workers.tensors.similarities import SIMILARITIES, Similarity, alike
+from workers.tensors.similarities import SIMILARITIES, Similarity, alike, is_constant
 
 Mode = Literal["cascading", "independent"]
 
@@ -37,8 +37,8 @@ def measure(trial: Trial, params: ParameterRandomisationParams) -> Measure:
     """The mean of |s(map, map of the same method on the network with redrawn weights)|, 0 to 1.
 
     Magnitudes, for the sign of what random weights answer is chance. `details.curve` has s itself.
-    Not a number where the map is constant, or the network has no weights. The curve has None where the
-    other map is not finite.
+    A stage whose map is constant or not finite says nothing, and has None in the curve: random weights may
+    leave a rectifier nothing, whatever the method. Not a number where no stage says anything.
     Adebayo et al.: Sanity checks for saliency maps, 2018, section 3, arXiv:1810.03292.
     """
     stages = _stages(trial.storeys, params)
@@ -51,8 +51,9 @@ def measure(trial: Trial, params: ParameterRandomisationParams) -> Measure:
         paths = [path for storey in storeys for path in storey.modules]
         part = trial.part(stage / len(stages), (stage + 1) / len(stages))
         for found in part.elsewhere(same, 1, network=twin_of(trial.network, paths)):
-            own = trial.maps[found.rows]
-            curves[found.rows, stage] = alike(own, found.maps[:, 0], params.similarity)
+            own, other = trial.maps[found.rows], found.maps[:, 0]
+            alikeness = alike(own, other, params.similarity)
+            curves[found.rows, stage] = alikeness.masked_fill(is_constant(other), torch.nan)
     names = [storeys[0].path for storeys in stages]
     return Measure(curves.abs().nanmean(dim=1), tuple(_words(names, curve) for curve in curves.tolist()))
 

@@ -6,6 +6,7 @@ import gc
 import warnings
 import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 
 import pytest
@@ -23,6 +24,7 @@ from tests.unit.workers.networks import (
     squeezenet,
     vgg,
 )
+from workers import explain
 from workers.graph import graph_of, tracing, walk
 from workers.models.architectures import build
 from workers.models.torchvision_compat import torchvision
@@ -242,12 +244,28 @@ def test_a_twin_that_is_gone_leaves_nothing_behind() -> None:
     network, images = squeezenet(), torch.rand(1, 3, 40, 40)
     twin = twin_of(network, all_of(network, images))
     graph_of(twin, images)
+    gc.collect()  # what other tests have left
     gone = weakref.ref(twin.get_parameter("features.0.weight")), weakref.ref(twin)
     known = len(tracing._kept), len(tracing._built_as)
     del twin
     gc.collect()
     assert [one() for one in gone] == [None, None]
     assert (len(tracing._kept), len(tracing._built_as)) == (known[0] - 1, known[1] - 1)
+
+
+def test_another_thread_explains_the_network_while_twins_are_made_and_run() -> None:
+    network, images = seeded(vgg), IMAGES
+    expected = explain(network, images, 1, "grad-cam")
+
+    def others() -> list[Tensor]:
+        return [explain(network, images, 1, "grad-cam") for _ in range(15)]
+
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(others)
+        while not found.done():
+            twin_of(network, all_of(network, images))(images)
+        for maps in found.result():
+            torch.testing.assert_close(maps, expected)
 
 
 def test_what_does_not_compute_with_its_weights_alone_has_no_twin() -> None:
