@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -158,7 +158,8 @@ class Metric(Generic[P]):
     peers together, `explanations` further maps of the method, at most; `scales_with` names the parameter to
     which all three are proportional. `has_peers` says whether the figure of a random map and of the edges of
     the image mean something beside it, `needs_mask` whether it compares maps with a mask that comes with the
-    image. A figure that is worse than `limit` is worth a warning.
+    image. A figure that is worse than `limit` is worth a warning; `limit_for` are the parameters with which
+    it means something.
     """
 
     name: str
@@ -178,6 +179,7 @@ class Metric(Generic[P]):
     has_peers: bool = True
     limit: float | None = None
     needs_mask: bool = False
+    limit_for: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if self.scales_with is not None and self.scales_with not in self.params.model_fields:

@@ -14,8 +14,8 @@ from jobs.errors import InvalidRequest, Problem
 from workers.declare import Method, Metric, Params, in_words, wrong_fields
 from workers.methods import METHODS
 from workers.probe import Probe
+from workers.probe.explainers import Explainer, Jurors
 from workers.probe.passes import Pair, Pass
-from workers.probe.trial import Explainer, Jurors
 from workers.tasks import explainer_of, jurors_of, recording_for
 from workers.tensors.patch_gaussians import PatchGaussian
 

@@ -14,9 +14,9 @@ from jobs.job import Job, MethodRef, MetricRef
 from jobs.trust import Measurement
 from workers.declare import Method, Metric, Params, in_words, wrong_fields
 from workers.metrics import METRICS
+from workers.probe.explainers import Explainer, Jurors
 from workers.probe.layers import Layer, Layers
 from workers.probe.passes import Pass, Recording
-from workers.probe.trial import Explainer, Jurors
 from workers.variants import variants
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from torch import Tensor
@@ -20,7 +20,8 @@ class Graph:
 
     `constants` are weights and buffers by name; `outputs` names for the dotted path of a module the value
     that it returned last; `answer` is the value of the logits (N, K). `any_number` says whether any number
-    of images can be walked through it, or only as many as it was traced with.
+    of images can be walked through it, or only as many as it was traced with. `sources` has the dotted path
+    that each constant has in the network.
     """
 
     calls: tuple[Call, ...]
@@ -28,6 +29,7 @@ class Graph:
     outputs: Mapping[str, str]
     answer: str
     any_number: bool
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def call(self) -> Mapping[str, Call]:

@@ -50,6 +50,7 @@ def read(program: ExportedProgram) -> Graph:
         outputs={path: reader.name(node) for path, node in outputs.items()},
         answer=_answer(program.graph.output_node()),
         any_number=_is_free(images.meta["val"].shape[0]),
+        sources={name: spec.target for name, spec in specs.items() if spec.target is not None},
     )
 
 

@@ -41,6 +41,14 @@ _kept: WeakKeyDictionary[nn.Module, tuple[Stamp, dict[Subject, _Traced | NotExpl
 )
 
 
+_built_as: WeakKeyDictionary[nn.Module, nn.Module] = WeakKeyDictionary()
+
+
+def trace_as(twin: nn.Module, network: nn.Module) -> None:
+    """Says that a twin is the network with other weights: its calls are those of the network."""
+    _built_as[twin] = network
+
+
 def graph_of(network: nn.Module, like: Tensor, *, merged: bool = False) -> Graph:
     """The traced forward pass of a network for images like these (N, C, H, W), in the dtype of `like`.
 
@@ -48,23 +56,28 @@ def graph_of(network: nn.Module, like: Tensor, *, merged: bool = False) -> Graph
     a linear call is a part of its weight and bias. Raises NotExplainable when the network cannot be traced.
     """
     with _lock, torch.inference_mode(False):
-        stamp = _stamp(network)
-        if network not in _kept or _kept[network][0] != stamp:
-            _kept[network] = (stamp, {})
-        traced = _find_or_trace(_kept[network][1], network, like)
+        traced = _find_or_trace(network, like)
         if isinstance(traced, NotExplainable):
             raise NotExplainable(traced.detail)
         return traced.merged if merged else traced.plain
 
 
-def _find_or_trace(
-    known: dict[Subject, _Traced | NotExplainable], network: nn.Module, like: Tensor
-) -> _Traced | NotExplainable:
+def _find_or_trace(network: nn.Module, like: Tensor) -> _Traced | NotExplainable:
     """What is known of images like these; a network that cannot be traced is tried once."""
+    stamp = _stamp(network)
+    if network not in _kept or _kept[network][0] != stamp:
+        _kept[network] = (stamp, {})
+    known = _kept[network][1]
     kind = (tuple(like.shape[1:]), like.dtype, like.device)
     for size in (None, len(like)):
         if (*kind, size) in known:
             return known[(*kind, size)]
+    if network in _built_as:
+        traced = _find_or_trace(_built_as[network], like)
+        if isinstance(traced, NotExplainable):
+            return traced
+        graph = _with_weights_of(network, _built_as[network], traced.plain, like)
+        return known.setdefault((*kind, None if graph.any_number else len(like)), _Traced(graph))
     try:
         graph = _trace(network, like, max(2, len(like)))
         if not graph.any_number and len(like) == 1:
@@ -72,6 +85,23 @@ def _find_or_trace(
     except NotExplainable as error:
         return known.setdefault((*kind, len(like)), NotExplainable(error.detail))
     return known.setdefault((*kind, None if graph.any_number else len(like)), _Traced(graph))
+
+
+def _with_weights_of(twin: nn.Module, network: nn.Module, graph: Graph, like: Tensor) -> Graph:
+    """The calls of a network with what is new in its twin in place of its weights and buffers."""
+    old, new = _held(network), _held(twin)
+    changed = {path: _weight(one, like).detach() for path, one in new.items() if one is not old.get(path)}
+    constants = {
+        name: changed.get(graph.sources.get(name, name), constant)
+        for name, constant in graph.constants.items()
+    }
+    return replace(graph, constants=constants)
+
+
+def _held(network: nn.Module) -> dict[str, Tensor]:
+    """By every dotted path that leads to it."""
+    parameters = network.named_parameters(remove_duplicate=False)
+    return {**dict(parameters), **dict(network.named_buffers(remove_duplicate=False))}
 
 
 def _stamp(network: nn.Module) -> Stamp:

@@ -17,8 +17,9 @@ from workers.declare import Measure, Relevance
 from workers.measuring.peers import EDGES, random_peer
 from workers.models.intake import PreparedMask
 from workers.probe import Circumstances, Probe
+from workers.probe.explainers import Explainer, Jurors
 from workers.probe.passes import Pair, Pass
-from workers.probe.trial import Explainer, Jurors, Trial
+from workers.probe.trial import Trial
 from workers.tasks import AskedMetric
 
 

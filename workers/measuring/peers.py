@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from workers.declare import Relevance
 from workers.perturbation.fillings import GREY_WEIGHTS
 from workers.probe import Probe
-from workers.probe.trial import Explainer
+from workers.probe.explainers import Explainer
 
 SOBEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
 

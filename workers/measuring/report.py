@@ -34,7 +34,7 @@ BEYOND = {
     FindingCode.INCOMPLETE: "the map does not add up to what it should",
     FindingCode.DIFFUSE: "the map is spread over nearly all of the image",
     FindingCode.DISPUTED: "other methods look elsewhere",
-    FindingCode.INSENSITIVE: "the map hardly depends on what it should depend on",
+    FindingCode.INSENSITIVE: "the map, or the network itself, hardly depends on what it should",
     FindingCode.MISPLACED: "what the map shows lies outside of the mask",
 }
 AGAINST_PEERS = {
@@ -112,7 +112,8 @@ def _of_measurement(
             if other is not None and not _is_better(metric, value, other):
                 text = words.format(name=metric.name, peer=peer, value=value, other=other)
                 found.append(TrustFinding(code=code, text=text))
-    if metric.limit is not None and _is_better(metric, metric.limit, value):
+    limit_holds = all(measurement.params.get(name) == one for name, one in metric.limit_for.items())
+    if metric.limit is not None and limit_holds and _is_better(metric, metric.limit, value):
         text = f"{metric.title} is {value:.3g}, worse than {metric.limit:.3g}: {BEYOND[code]}."
         found.append(TrustFinding(code=code, text=text))
     return found

@@ -49,16 +49,19 @@ class Pass:
         black: Tensor | None = None,
         white: Tensor | None = None,
         patches: PatchGaussian | None = None,
+        stands_for: nn.Module | None = None,
     ) -> None:
         """`images` is (N, C, H, W) in the model's units; `black` and `white` broadcast to (N, C, 1, 1).
 
         Without them the darkest and the brightest value of each image stand in. `patches` are the statistics
-        that come with the model, if any do.
+        that come with the model, if any do. Where the network stands for another that is built alike, its
+        layers are those of the other, whatever its weights do to them.
         """
         if any(module.training for module in network.modules()):
             raise NotExplainable("the network is in training mode; call eval() on it first")
         like = next(network.parameters(), images)
         self.network = network
+        self._built_as = stands_for or network
         images = images.clone() if images.is_inference() else images.detach()
         self._inputs = images.to(device=like.device, dtype=like.dtype)
         self.images = self._inputs.to(working_dtype(like.dtype))
@@ -76,7 +79,7 @@ class Pass:
     @property
     def layers(self) -> Layers:
         """The layers that can be read."""
-        return layers_of(self.network, self._inputs)
+        return layers_of(self._built_as, self._inputs)
 
     def layer(self, name: str | None, *, gradients: bool = False) -> Layer:
         """The layer of a name, or the default one. Raises NotExplainable naming the field `layer`."""

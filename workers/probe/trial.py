@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -14,27 +15,12 @@ from jobs.errors import NotExplainable
 from workers.declare import Relevance
 from workers.probe.chunks import chunks, pace_of
 from workers.probe.circumstances import Circumstances
-from workers.probe.passes import Pair, Pass, Recording
+from workers.probe.explainers import Explainer, Jurors, maps_at
+from workers.probe.passes import Pair, Pass
 from workers.probe.rows import Output, Probe
-
-NOTHING = Recording()
+from workers.probe.twins import Storey, storeys_of
 
 PerturbRows = Callable[[slice, Tensor], Tensor]  # (rows, steps) -> (n, s, C, H, W)
-
-
-@dataclass(frozen=True)
-class Explainer:
-    """What made the maps: a method with its parameters, and what a pass must record for it.
-
-    `variants` makes by name the same method with other parameters; they need no more of a pass.
-    """
-
-    explain: Callable[[Probe], Relevance]
-    recording: Recording = NOTHING
-    variants: Callable[[], Iterable[tuple[str, Explainer]]] = tuple
-
-
-Jurors = Callable[[str], Explainer | None]  # by the name of a method; None for the one on trial
 
 
 @dataclass(frozen=True)
@@ -104,6 +90,22 @@ class Trial:
         trial._of_jurors = self._of_jurors
         return trial
 
+    @property
+    def network(self) -> nn.Module:
+        """The network that is explained; it is read, never changed."""
+        return self._shared.network
+
+    @property
+    def storeys(self) -> tuple[Storey, ...]:
+        """The layers with weights, from the input to the output."""
+        return storeys_of(self._shared.network, self._shared.images)
+
+    def part(self, begin: float, end: float) -> Trial:
+        """The same for a part of the work, from the share `begin` of it to the share `end`."""
+        trial = copy(self)
+        trial._circumstances = self._circumstances.part(begin, end)
+        return trial
+
     def generators(self, word: str) -> list[torch.Generator]:
         """For each row a fresh source of randomness, on the CPU, that follows from its seed and a word."""
         return [torch.Generator().manual_seed(_number(f"{word} {seed}")) for seed in self.probe.seeds]
@@ -127,14 +129,21 @@ class Trial:
         return result
 
     def elsewhere(
-        self, points: PerturbRows, count: int, *, network: nn.Module | None = None
+        self,
+        points: PerturbRows,
+        count: int,
+        *,
+        network: nn.Module | None = None,
+        targets: Sequence[int] | None = None,
     ) -> Iterator[Elsewhere]:
         """The maps that the explainer makes of each row's target at `count` images of its own, part by part.
 
         `points(rows, steps)` makes the images `steps` (s,) of `self.probe.inputs[rows]`: (n, s, C, H, W).
-        Seeds and references are the rows' own. `network` stands in for the one that is explained.
+        Seeds and references are the rows' own. `network` stands in for the one that is explained, a twin of
+        it; `targets` are other classes, one for each of the R rows.
         """
         done = 0
+        classes = self.probe.targets.tolist() if targets is None else targets
         for rows, steps in self._blocks(count, ("maps", self.explainer.recording)):
             inputs = points(rows, torch.arange(steps.start, steps.stop, device=self._shared.images.device))
             n_maps = inputs.shape[0] * inputs.shape[1]
@@ -142,7 +151,10 @@ class Trial:
                 done / (len(self) * count), (done + n_maps) / (len(self) * count)
             )
             of = torch.arange(rows.start, rows.stop).repeat_interleave(inputs.shape[1]).tolist()
-            maps = self._explained(self.explainer, inputs.flatten(0, 1), of, share, network)
+            pairs = [(self._rows[row][0], classes[row]) for row in of]
+            maps = self._explained(
+                self.explainer, inputs.flatten(0, 1), of, pairs, circumstances=share, network=network
+            )
             done += n_maps
             yield Elsewhere(rows, steps, inputs, maps.view(*inputs.shape[:2], *maps.shape[1:]))
 
@@ -181,7 +193,13 @@ class Trial:
         rows = list(range(len(self)))
         for some in (rows, *([row] for row in rows if len(rows) > 1)):
             try:
-                maps[some] = self._explained(explainer, self.probe.inputs[some], some, circumstances).to(maps)
+                maps[some] = self._explained(
+                    explainer,
+                    self.probe.inputs[some],
+                    some,
+                    [self._rows[row] for row in some],
+                    circumstances=circumstances,
+                ).to(maps)
             except NotExplainable:
                 continue
             if len(some) == len(self):
@@ -193,31 +211,23 @@ class Trial:
         explainer: Explainer,
         inputs: Tensor,
         of: Sequence[int],
+        pairs: Sequence[Pair],
+        *,
         circumstances: Circumstances,
         network: nn.Module | None = None,
     ) -> Tensor:
-        """(n, H, W): maps of an explainer at inputs (n, C, H, W) that belong to rows `of`."""
-        images, targets = zip(*(self._rows[row] for row in of), strict=True)
-        shared = Pass(
-            network or self._shared.network,
+        """(n, H, W): maps of images and targets `pairs` at inputs (n, C, H, W) that belong to rows `of`."""
+        return maps_at(
+            explainer,
+            self._shared,
+            pairs,
             inputs,
-            explainer.recording,
-            default_layer=self._shared.default_layer,
-            black=self._shared.black[list(images)],
-            white=self._shared.white[list(images)],
-            patches=self._shared.patches,
-        )
-        shared.expect(list(enumerate(targets)))
-        probe = Probe(
-            shared,
-            range(len(of)),
-            targets,
             seeds=[self.probe.seeds[row] for row in of],
+            references=self.probe.references[list(of)] if self.probe.has_references else None,
             chunk_rows=self._chunk_rows,
             circumstances=circumstances,
-            references=self.probe.references[list(of)] if self.probe.has_references else None,
+            network=network,
         )
-        return explainer.explain(probe).maps.detach()
 
     def _blocks(self, count: int, kind: object) -> Iterator[tuple[slice, slice]]:
         """Blocks of the rows, and of `count` steps of each."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -121,3 +122,11 @@ def test_a_figure_beyond_its_limit_is_told_by_its_aspect(aspect: Aspect) -> None
 def test_every_code_can_be_told() -> None:
     told = {*OF_ASPECT.values(), FindingCode.DEGENERATE, FindingCode.NOT_PREDICTED, FindingCode.COARSE}
     assert told == set(FindingCode)
+
+
+def test_a_limit_counts_only_with_the_parameters_that_it_is_for() -> None:
+    one = metric(Aspect.RANDOMISATION, limit=0.4)
+    one = replace(one, metric=replace(one.metric, limit_for={"mode": "cascading"}))
+    asked = one.says(0.9)
+    measured = [asked.model_copy(update={"params": {"mode": mode}}) for mode in ("cascading", "independent")]
+    assert [codes(target_trust(target(), [one], [it])) for it in measured] == [["insensitive"], []]
