@@ -13,7 +13,7 @@ from workers.probe.trial import Trial
 
 
 def ranks(maps: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-    """(R, H, W): the place of each pixel of (R, H, W), 0 where the map is largest.
+    """(R, H, W) int32: the place of each pixel of (R, H, W), 0 where the map is largest.
 
     Equal pixels follow each other by chance, so that no corner of the image comes first.
     """
@@ -21,8 +21,8 @@ def ranks(maps: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
     chance = torch.stack([torch.randperm(flat.shape[1], generator=one) for one in generators])
     chance = chance.to(flat.device)
     order = chance.gather(1, flat.gather(1, chance).argsort(dim=1, descending=True, stable=True))
-    places = torch.arange(flat.shape[1], device=flat.device).expand_as(order)
-    return torch.empty_like(order).scatter_(1, order, places).view_as(maps)
+    places = torch.arange(flat.shape[1], dtype=torch.int32, device=flat.device).expand_as(order)
+    return torch.empty_like(places).scatter_(1, order, places).view_as(maps)
 
 
 def shown_through(
@@ -37,10 +37,9 @@ def shown_through(
 
     `masks(rows, steps)` makes the masks `steps` (s,): (n, s, H, W) bool, true where the image shows.
     """
-    like = trial.probe.images
 
     def changed(rows: slice, steps: Tensor) -> Tensor:
-        return canvas.show(trial.probe.image_of_row[rows], masks(rows, steps).to(like.dtype))
+        return canvas.show(trial.probe.image_of_row[rows], masks(rows, steps))
 
     return trial.scores(changed, count, output=output)
 
@@ -48,7 +47,7 @@ def shown_through(
 def boundaries(pixels: int, steps: int, like: Tensor) -> Tensor:
     """(steps + 1,): how many of the pixels are through after each of nearly equal steps, from 0 on."""
     counts = [pixels * step // steps for step in range(steps + 1)]
-    return torch.tensor(counts, device=like.device)
+    return torch.tensor(counts, dtype=torch.int32, device=like.device)
 
 
 def area_under(curves: Tensor) -> Tensor:
