@@ -17,6 +17,8 @@ from jobs.keys import Keys
 
 # Before anything loads torch: threads that spin while they wait take minutes on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER" in os.environ:  # the other cores are those of the other processes
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

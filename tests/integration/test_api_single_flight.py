@@ -14,6 +14,7 @@ from tests.api import EXPLANATIONS, FORM, Stage, model_card, png, staged
 POSTS, ROUNDS = 50, 200
 
 
+@pytest.mark.no_cover  # counting the lines of ten thousand posts takes as long again
 @pytest.mark.timeout(600)  # twenty seconds on two cores of its own
 async def test_equal_posts_at_once_are_one_job(redis_url: str, keys: Keys, tmp_path: Path) -> None:
     model = model_card().ref

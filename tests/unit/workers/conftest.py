@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,13 @@ def _one_thread() -> Iterator[None]:
 def _same_noise() -> None:
     """Tests run in any order, and each draws the same numbers every time."""
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def chunks_of_one_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However fast the machine is: a slow one cuts chunks smaller, and those round otherwise."""
+    monkeypatch.setattr("workers.probe.chunks.FIRST_HALVINGS", 0)
+    monkeypatch.setattr("workers.probe.chunks.SLOW_SECONDS", math.inf)
 
 
 @pytest.fixture(scope="session")

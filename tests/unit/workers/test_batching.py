@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import timeit
 from dataclasses import replace
+from time import thread_time
 
 import pytest
 from hypothesis import given
@@ -295,6 +296,7 @@ def test_a_batch_that_would_take_too_long_is_cut() -> None:
     ]
 
 
+@pytest.mark.no_cover  # nor does the time of other processes count
 @pytest.mark.parametrize("tenants", [1, 128])
 def test_a_plan_takes_far_less_than_a_millisecond(tenants: int) -> None:
     turns = planner(max_batch=32)
@@ -304,7 +306,8 @@ def test_a_plan_takes_far_less_than_a_millisecond(tenants: int) -> None:
         for number in range(128)
     ]
 
-    assert min(timeit.repeat(lambda: next_of(turns, waiting), number=10, repeat=5)) / 10 < 1e-3
+    plans = timeit.Timer(lambda: next_of(turns, waiting), timer=thread_time)
+    assert min(plans.repeat(number=10, repeat=5)) / 10 < 1e-3
 
 
 def test_needs_are_read_from_the_menu() -> None:

@@ -22,6 +22,7 @@ from workers.probe import Circumstances, Interrupted, Probe
 from workers.probe.passes import Pass
 from workers.tasks import recording_for
 
+pytestmark = [pytest.mark.no_cover, pytest.mark.usefixtures("chunks_of_one_size")]  # counting: a third more
 # Parameters that make a method cheap here; the others run with their defaults.
 CHEAP: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
     "anchors": {"segments": 6, "max_samples": 128, "beam": 1},
