@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import timeit
+import sys
 from dataclasses import replace
-from time import thread_time
 
 import pytest
 from hypothesis import given
@@ -296,18 +295,32 @@ def test_a_batch_that_would_take_too_long_is_cut() -> None:
     ]
 
 
-@pytest.mark.no_cover  # nor does the time of other processes count
-@pytest.mark.parametrize("tenants", [1, 128])
-def test_a_plan_takes_far_less_than_a_millisecond(tenants: int) -> None:
-    turns = planner(max_batch=32)
-    methods = list(NEEDS)
+@pytest.mark.no_cover  # it has the profiler's place
+@pytest.mark.parametrize("of_one_tenant", [1, 4, 128])
+def test_the_work_of_a_plan_grows_with_the_number_of_jobs_and_no_faster(of_one_tenant: int) -> None:
+    few, many = (calls_of_a_plan(number, of_one_tenant) for number in (128, 512))
+    assert few < 30 * 128
+    assert many < 5 * few
+
+
+def calls_of_a_plan(jobs: int, of_one_tenant: int) -> int:
+    """How many functions a plan of so many waiting jobs calls."""
+    turns, methods, calls = planner(max_batch=32), list(NEEDS), 0
     waiting = [
-        turns.admit(claim((A, B)[number % 2], methods[number % 4], tenant=f"{number % tenants}"), 0.0)
-        for number in range(128)
+        turns.admit(claim((A, B)[number % 2], methods[number % 4], tenant=f"{number // of_one_tenant}"), 0.0)
+        for number in range(jobs)
     ]
 
-    plans = timeit.Timer(lambda: next_of(turns, waiting), timer=thread_time)
-    assert min(plans.repeat(number=10, repeat=5)) / 10 < 1e-3
+    def count(_frame: object, event: str, _detail: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        assert next_of(turns, waiting)
+    finally:
+        sys.setprofile(None)
+    return calls
 
 
 def test_needs_are_read_from_the_menu() -> None:
