@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -38,6 +39,8 @@ class LayerParams(Params):
 
 
 P = TypeVar("P", bound=Params)
+# Any: each has parameters of its own.
+Named = TypeVar("Named", bound="Method[Any] | Metric[Any]")
 
 
 @dataclass(frozen=True)
@@ -203,6 +206,16 @@ class Metric(Generic[P]):
             reference=self.reference,
             parameters=self.params.model_json_schema(),
         )
+
+
+def index_by_name(ones: Iterable[Named]) -> Mapping[str, Named]:
+    """Methods or metrics by name, in the order given. Raises ValueError when two have the same name."""
+    index: dict[str, Named] = {}
+    for one in ones:
+        if one.name in index:
+            raise ValueError(f"two are named {one.name!r}")
+        index[one.name] = one
+    return MappingProxyType(index)
 
 
 def wrong_fields(error: ValidationError, *, whole: str) -> tuple[Problem, ...]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Mapping
 from typing import Any
 
-from workers.declare import Method
+from workers.declare import Method, index_by_name
 from workers.methods import (
     ablation_cam,
     anchors,
@@ -58,19 +57,8 @@ from workers.methods import (
     xrai,
 )
 
-
-# Any: each method has a class of parameters of its own.
-def index_by_name(methods: Iterable[Method[Any]]) -> Mapping[str, Method[Any]]:
-    """The methods by name, in the order given. Raises ValueError when two have the same name."""
-    index: dict[str, Method[Any]] = {}
-    for method in methods:
-        if method.name in index:
-            raise ValueError(f"two methods are named {method.name!r}")
-        index[method.name] = method
-    return MappingProxyType(index)
-
-
-METHODS = index_by_name(
+# Any: each has parameters of its own.
+METHODS: Mapping[str, Method[Any]] = index_by_name(
     [
         saliency.METHOD,
         input_x_gradient.METHOD,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Mapping
 from typing import Any
 
-from workers.declare import Metric
+from workers.declare import Metric, index_by_name
 from workers.metrics import (
     completeness,
     complexity,
@@ -29,19 +28,8 @@ from workers.metrics import (
     sparseness,
 )
 
-
-# Any: each metric has a class of parameters of its own.
-def index_by_name(metrics: Iterable[Metric[Any]]) -> Mapping[str, Metric[Any]]:
-    """The metrics by name, in the order given. Raises ValueError when two have the same name."""
-    index: dict[str, Metric[Any]] = {}
-    for metric in metrics:
-        if metric.name in index:
-            raise ValueError(f"two metrics are named {metric.name!r}")
-        index[metric.name] = metric
-    return MappingProxyType(index)
-
-
-METRICS = index_by_name(
+# Any: each has parameters of its own.
+METRICS: Mapping[str, Metric[Any]] = index_by_name(
     [
         deletion.METRIC,
         insertion.METRIC,

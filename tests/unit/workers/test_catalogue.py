@@ -9,7 +9,7 @@ import pytest
 
 from jobs.catalogue import load_catalogue
 from workers import catalogue
-from workers.declare import Method
+from workers.declare import Method, index_by_name
 from workers.methods import METHODS
 
 
@@ -48,3 +48,9 @@ def test_every_parameter_is_described_bounded_and_has_a_default(
                 assert {"maximum", "exclusiveMaximum"} & kind.keys(), name
             if kind.get("type") == "string" and "enum" not in kind:
                 assert "maxLength" in kind, name
+
+
+def test_a_name_is_taken_once() -> None:
+    [one, *_] = METHODS.values()
+    with pytest.raises(ValueError, match=one.name):
+        index_by_name([one, one])

@@ -17,7 +17,7 @@ import workers
 from jobs.catalogue import Need
 from jobs.errors import NotExplainable
 from tests.unit.workers.networks import SUBJECTS
-from workers.methods import METHODS, index_by_name
+from workers.methods import METHODS
 from workers.probe import Circumstances, Interrupted, Probe
 from workers.probe.passes import Pass
 from workers.tasks import recording_for
@@ -287,12 +287,6 @@ def test_without_a_reference_the_refusal_names_it(method: str) -> None:
         workers.explain(network_of(subject), SUBJECTS[subject].images(), method=method, **cheap(method))
 
     assert [problem.field for problem in refusal.value.problems] == ["reference"]
-
-
-def test_two_methods_of_one_name_are_an_error() -> None:
-    method = next(iter(METHODS.values()))
-    with pytest.raises(ValueError, match=method.name):
-        index_by_name([method, method])
 
 
 @cache

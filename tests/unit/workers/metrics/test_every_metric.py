@@ -13,7 +13,7 @@ from tests.unit.workers.forwards import count_forwards
 from tests.unit.workers.networks import Pooled, seeded
 from workers import measure
 from workers.declare import Metric
-from workers.metrics import METRICS, index_by_name
+from workers.metrics import METRICS
 
 N = 8
 TARGETS = [1, 7, 0, 1, 2, 3, 9, 4]
@@ -96,12 +96,6 @@ def test_parameters_are_bounded_and_described(metric: AnyMetric) -> None:
             if kind.get("type") in ("integer", "number"):
                 assert {"minimum", "exclusiveMinimum"} & kind.keys(), name
                 assert {"maximum", "exclusiveMaximum"} & kind.keys(), name
-
-
-def test_names_are_taken_once() -> None:
-    [metric, *_] = METRICS.values()
-    with pytest.raises(ValueError, match=metric.name):
-        index_by_name([metric, metric])
 
 
 def test_a_scale_must_be_a_parameter() -> None:
