@@ -42,7 +42,10 @@ def evaluating(folder: Path, address: str) -> Iterator[subprocess.Popen[bytes]]:
     words += ["--model", "phantom-vit", "--output", str(folder / "out"), "--in-flight", "4"]
     words += [word for name in METHODS for word in ("--method", name)]
     words += [word for name in METRICS for word in ("--metric", name)]
+    # What runs in the background of a shell ignores Ctrl-C, and so would what it starts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = start_child(words, environment=os.environ | {"COLUMNS": "160"}, stderr=subprocess.PIPE)
+    signal.signal(signal.SIGINT, before)
     try:
         yield process
     finally:
