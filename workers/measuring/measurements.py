@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -100,17 +100,18 @@ def _beside_peers(
     parts = [circumstances.part(part / 3, (part + 1) / 3) for part in range(3)]
     trial = maps.trial(rows, parts[0] if one.metric.has_peers else circumstances)
     own = one.metric.measure(trial, one.params)
-    values: list[Sequence[float | None]] = [_numbers(own)]
-    for peer, part in zip((random_peer(maps.relevance.native_grid), EDGES), parts[1:], strict=True):
-        if one.metric.has_peers:
-            values.append(_numbers(one.metric.measure(trial.beside(peer, part), one.params)))
-        else:
-            values.append([None] * len(rows))
+    peers = (random_peer(maps.relevance.native_grid), EDGES)
+    beside = [
+        _numbers(one.metric.measure(trial.beside(peer, part), one.params))
+        if one.metric.has_peers
+        else [None] * len(rows)
+        for peer, part in zip(peers, parts[1:], strict=True)
+    ]
     details = own.details or ({},) * len(rows)
     masks = [maps.masks[row] if one.metric.needs_mask else None for row in rows]
     return [
         one.says(value, random=random, edges=edges, details=_with_share(detail, mask))
-        for value, random, edges, detail, mask in zip(*values, details, masks, strict=True)
+        for value, random, edges, detail, mask in zip(_numbers(own), *beside, details, masks, strict=True)
     ]
 
 
@@ -127,8 +128,5 @@ def _numbers(measure: Measure) -> list[float | None]:
 def _some(relevance: Relevance, rows: Sequence[int]) -> Relevance:
     """What metrics look at, of some of the rows."""
     gaps = None if relevance.gaps is None else relevance.gaps[list(rows)]
-    return replace(
-        Relevance(relevance.maps[list(rows)].detach(), relevance.native_grid),
-        gaps=gaps,
-        layer=relevance.layer,
-    )
+    maps = relevance.maps[list(rows)].detach()
+    return Relevance(maps, relevance.native_grid, layer=relevance.layer, gaps=gaps)

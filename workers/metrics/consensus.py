@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
-import torch
 from pydantic import Field
 
 from jobs.catalogue import Aspect
 from workers.declare import Measure, Metric, Params
 from workers.probe.trial import Trial
-from workers.tensors.ranks import rank_correlation
+from workers.tensors.ranks import correlations_by_name, rank_correlation
 
 Juror = Literal["input-x-gradient", "integrated-gradients", "grad-cam", "lrp", "occlusion"]
 
@@ -38,17 +36,9 @@ def measure(trial: Trial, params: ConsensusParams) -> Measure:
     """
     maps = trial.maps.abs().flatten(1)
     jury = trial.by_methods(tuple(dict.fromkeys(params.methods)))
-    found = {name: rank_correlation(maps, others.abs().flatten(1)).cpu() for name, others in jury.items()}
-    table = torch.stack(list(found.values()), dim=1) if found else torch.empty(len(trial), 0)
-    details = tuple(
-        {"correlations": {name: _in_words(value) for name, value in zip(found, row, strict=True)}}
-        for row in table.tolist()
-    )
-    return Measure(table.double().nanmean(dim=1), details)
-
-
-def _in_words(correlation: float) -> float | None:
-    return round(correlation, 6) if math.isfinite(correlation) else None
+    found = {name: rank_correlation(maps, others.abs().flatten(1)) for name, others in jury.items()}
+    table, details = correlations_by_name(found, len(trial))
+    return Measure(table.nanmean(dim=1), details)
 
 
 METRIC = Metric(

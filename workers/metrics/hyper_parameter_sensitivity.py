@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
-import torch
 from pydantic import Field
 
 from jobs.catalogue import Aspect
 from workers.declare import Measure, Metric, Params
 from workers.probe.trial import Trial
-from workers.tensors.ranks import rank_correlation
+from workers.tensors.ranks import correlations_by_name
+from workers.tensors.similarities import alike
 
 
 class HyperParameterSensitivityParams(Params):
@@ -33,23 +31,10 @@ def measure(trial: Trial, params: HyperParameterSensitivityParams) -> Measure:
     Bansal, Agarwal, Nguyen: SAM, the Sensitivity of Attribution Methods to Hyperparameters, 2020,
     arXiv:2003.08754, with rank correlation as one of its similarities.
     """
-    maps = trial.maps.flatten(1)
-    varies = (maps != maps[:, :1]).any(dim=1)
-    found = {}
-    for name, variant in trial.by_variants(params.variants).items():
-        others = variant.flatten(1)
-        constant = varies & (others == others[:, :1]).all(dim=1)
-        found[name] = rank_correlation(maps, others).where(~constant, 0.0).cpu()
-    table = torch.stack(list(found.values()), dim=1) if found else torch.empty(len(trial), 0)
-    details = tuple(
-        {"correlations": {name: _in_words(value) for name, value in zip(found, row, strict=True)}}
-        for row in table.tolist()
-    )
-    return Measure((1 - table.double()).nanmean(dim=1), details)
-
-
-def _in_words(correlation: float) -> float | None:
-    return round(correlation, 6) if math.isfinite(correlation) else None
+    variants = trial.by_variants(params.variants)
+    found = {name: alike(trial.maps, maps, "spearman") for name, maps in variants.items()}
+    table, details = correlations_by_name(found, len(trial))
+    return Measure((1 - table).nanmean(dim=1), details)
 
 
 METRIC = Metric(

@@ -8,7 +8,6 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
 
 from jobs.catalogue import Aspect
 from workers.declare import Measure, Metric, Params
@@ -44,13 +43,10 @@ def measure(trial: Trial, params: ParameterRandomisationParams) -> Measure:
     stages = _stages(trial.storeys, params)
     curves = trial.maps.new_full((len(trial), len(stages)), torch.nan, dtype=torch.float64)
 
-    def same(rows: slice, steps: Tensor) -> Tensor:
-        return trial.probe.inputs[rows].unsqueeze(1).expand(-1, len(steps), -1, -1, -1)
-
     for stage, storeys in enumerate(stages):
         paths = [path for storey in storeys for path in storey.modules]
         part = trial.part(stage / len(stages), (stage + 1) / len(stages))
-        for found in part.elsewhere(same, 1, network=twin_of(trial.network, paths)):
+        for found in part.elsewhere(trial.unchanged, 1, network=twin_of(trial.network, paths)):
             own, other = trial.maps[found.rows], found.maps[:, 0]
             alikeness = alike(own, other, params.similarity)
             curves[found.rows, stage] = alikeness.masked_fill(is_constant(other), torch.nan)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from pydantic import Field
-from torch import Tensor
 
 from jobs.catalogue import Aspect
 from workers.declare import Measure, Metric, Params
@@ -35,10 +34,7 @@ def measure(trial: Trial, params: RandomLogitParams) -> Measure:
         for target, chance in zip(targets, trial.generators("random-logit"), strict=True)
     ]
 
-    def same(rows: slice, steps: Tensor) -> Tensor:
-        return trial.probe.inputs[rows].unsqueeze(1).expand(-1, len(steps), -1, -1, -1)
-
-    for part in trial.elsewhere(same, 1, targets=others):
+    for part in trial.elsewhere(trial.unchanged, 1, targets=others):
         values[part.rows] = alike(trial.maps[part.rows], part.maps[:, 0], params.similarity)
     return Measure(values, tuple({"other": other} for other in others))
 

@@ -128,6 +128,10 @@ class Trial:
             result[rows, steps] = answers.gather(2, chosen).squeeze(2)
         return result
 
+    def unchanged(self, rows: slice, steps: Tensor) -> Tensor:
+        """(n, s, C, H, W): the images of rows as they are, for `elsewhere`."""
+        return self.probe.inputs[rows].unsqueeze(1).expand(-1, len(steps), -1, -1, -1)
+
     def elsewhere(
         self,
         points: PerturbRows,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -27,3 +30,17 @@ def rank_correlation(some: Tensor, others: Tensor) -> Tensor:
     found = (one * other).sum(dim=1) / (one.square().sum(dim=1) * other.square().sum(dim=1)).sqrt()
     finite = some.isfinite().all(dim=1) & others.isfinite().all(dim=1)
     return torch.where(finite, found, torch.nan)
+
+
+def correlations_by_name(
+    found: Mapping[str, Tensor], rows: int
+) -> tuple[Tensor, tuple[dict[str, dict[str, float | None]], ...]]:
+    """(R, names) float64 of what was found (R,) by name, and the same as the details of each row."""
+    columns = [values.double().cpu() for values in found.values()]
+    table = torch.stack(columns, dim=1) if columns else torch.empty(rows, 0, dtype=torch.float64)
+    details = (dict(zip(found, map(_in_words, row), strict=True)) for row in table.tolist())
+    return table, tuple({"correlations": row} for row in details)
+
+
+def _in_words(correlation: float) -> float | None:
+    return round(correlation, 6) if math.isfinite(correlation) else None
