@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 
 from app.access import Caller
-from app.requests import Submission
+from app.reading import cancelled
+from app.requests import Submission as Sent
 from app.services import Services
 from app.submissions import Order
 from jobs.bindings import Attempt
 from jobs.errors import Gone
-from jobs.job import Job, State
-from jobs.queue import Limits
-from jobs.queue import Submission as Accepted
+from jobs.queue import Submission
 from jobs.store import JobRecord
 
-LARGE_BYTES = 1_000_000
 MAX_WORD = 64  # characters of a name that count
 
 
 async def submitted(
-    services: Services, caller: Caller, submission: Submission, wait_seconds: float, attempt: Attempt | None
+    services: Services, caller: Caller, submission: Sent, wait_seconds: float, attempt: Attempt | None
 ) -> JobRecord:
     """The record of a job that was put into the queue, after waiting for it."""
     async with AsyncExitStack() as stack:
@@ -30,7 +28,7 @@ async def submitted(
             order = await services.desk.order(caller.tenant, submission, caller.key)
             job = order.job
             watch = await stack.enter_async_context(services.lookout.watch(job.id))
-            accepted = await _accepted(services, order)
+            accepted = await _admitted(services, order)
         if attempt:
             await attempt.bind([job.id])
         record = await services.lookout.finished(
@@ -40,7 +38,7 @@ async def submitted(
 
 
 async def all_submitted(
-    services: Services, caller: Caller, submission: Submission, wait_seconds: float, attempt: Attempt | None
+    services: Services, caller: Caller, submission: Sent, wait_seconds: float, attempt: Attempt | None
 ) -> list[JobRecord]:
     """Each different job is submitted once, one after the other, and then all are waited for together."""
     async with AsyncExitStack() as stack:
@@ -49,7 +47,7 @@ async def all_submitted(
             orders = {order.job.id: order for order in batch}
             watches = [await stack.enter_async_context(services.lookout.watch(name)) for name in orders]
             for order in orders.values():
-                await _accepted(services, order)
+                await _admitted(services, order)
         if attempt:
             await attempt.bind([order.job.id for order in batch])
         found = await asyncio.gather(
@@ -81,53 +79,19 @@ async def replayed(
     return records
 
 
-def cancelled(job: Job) -> JobRecord:
-    """What remains to be said of a job that was erased while its client waited; its times are gone."""
-    return JobRecord(
-        job=job,
-        state=State.CANCELLED,
-        progress=0.0,
-        submitted_at=0.0,
-        started_at=None,
-        finished_at=None,
-        crashes=0,
-        failure=None,
-    )
-
-
 async def _finished(services: Services, tenant: str, job_id: str, wait_seconds: float) -> JobRecord | None:
     async with services.lookout.watch(job_id) as watch:
         return await services.lookout.finished(tenant, job_id, watch, wait_seconds)
 
 
-def _kind(tenant: str, submission: Submission) -> tuple[str, ...]:
+def _kind(tenant: str, submission: Sent) -> tuple[str, ...]:
     """Requests of one kind are accepted or refused alike, more or less."""
     words = [submission.fields.get(name) for name in ("model", "method", "lane")]
     return (tenant, *(word[:MAX_WORD] if isinstance(word, str) else "" for word in words))
 
 
-async def _accepted(services: Services, order: Order) -> Accepted:
-    """Put a job into the queue, or find it; large pixels travel only when they are not stored yet."""
-    settings, opened = services.settings, order.opened
-    limits = Limits(
-        jobs=settings.queue_capacity,
-        tenant_jobs=settings.tenant_capacity,
-        wait_seconds=settings.queue_seconds,
-        tenant_seconds=settings.tenant_seconds,
-    )
-
-    async def submit(pixels: bytes | None, reference: bytes | None, mask: bytes | None) -> Accepted:
-        return await services.queue.submit(
-            order.job, pixels, reference=reference, mask=mask, terms=order.terms, limits=limits
-        )
-
-    pixels = (opened.pixels, opened.reference, opened.mask)
-    small = tuple(map(_unless_large, pixels))
-    if small != pixels:
-        with suppress(Gone):
-            return await submit(*small)
-    return await submit(*pixels)
-
-
-def _unless_large(pixels: bytes | None) -> bytes | None:
-    return None if pixels is None or len(pixels) >= LARGE_BYTES else pixels
+async def _admitted(services: Services, order: Order) -> Submission:
+    """Put a job into the queue, or find it, and see to it that its model and method are examined."""
+    accepted = await services.admission.admit(order)
+    services.examiner.examine(order.job)
+    return accepted

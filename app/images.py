@@ -54,22 +54,24 @@ class Darkroom:
 
     async def _picture(self, tenant: str, decoded: Decoded) -> Picture:
         if decoded.pixels.nbytes < THREAD_BYTES:
-            return self._described(tenant, decoded)
-        return await asyncio.to_thread(self._described, tenant, decoded)
+            return picture_of(self._secret, tenant, decoded)
+        return await asyncio.to_thread(picture_of, self._secret, tenant, decoded)
 
-    def _described(self, tenant: str, decoded: Decoded) -> Picture:
-        shape, dtype = decoded.pixels.shape, decoded.pixels.dtype.name
-        pixels = np.ascontiguousarray(decoded.pixels).tobytes()
-        digest = pixels_digest(pixels, shape=shape, dtype=dtype)
-        ref = ImageRef.model_validate(
-            {
-                "key": image_key(self._secret, tenant=tenant, digest=digest),
-                "digest": digest,
-                "height": shape[0],
-                "width": shape[1],
-                "channels": 3 if len(shape) == 3 else 1,
-                "dtype": dtype,
-                "steps": decoded.steps,
-            }
-        )
-        return Picture(ref, pixels)
+
+def picture_of(secret: bytes, tenant: str, decoded: Decoded) -> Picture:
+    """Pixels as a tenant's picture."""
+    shape, dtype = decoded.pixels.shape, decoded.pixels.dtype.name
+    pixels = np.ascontiguousarray(decoded.pixels).tobytes()
+    digest = pixels_digest(pixels, shape=shape, dtype=dtype)
+    ref = ImageRef.model_validate(
+        {
+            "key": image_key(secret, tenant=tenant, digest=digest),
+            "digest": digest,
+            "height": shape[0],
+            "width": shape[1],
+            "channels": 3 if len(shape) == 3 else 1,
+            "dtype": dtype,
+            "steps": decoded.steps,
+        }
+    )
+    return Picture(ref, pixels)

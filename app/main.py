@@ -14,6 +14,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from app.access import Access, check_address, server_secret
+from app.admission import Admission
 from app.description import describe
 from app.documents import PREFIX
 from app.errors import add_error_handlers
@@ -22,8 +23,11 @@ from app.idempotency import Idempotency
 from app.menu import Menu
 from app.pictures import Gallery
 from app.pressure import Pressure
+from app.reading import Reader
 from app.requests import BodyLimits
 from app.routes import catalogue, events, explanations, health, letters, pictures
+from app.sanity.examiner import Examiner
+from app.sanity.inquiry import Inquiry
 from app.services import Services
 from app.settings import ApiSettings
 from app.submissions import Desk
@@ -41,6 +45,7 @@ from jobs.connection import connect
 from jobs.keys import Keys
 from jobs.queue import JobQueue
 from jobs.registry import Registry
+from jobs.sanity import SanityRecords
 from jobs.store import JobStore
 
 PRINTED = Path(__file__).parent.parent / "openapi" / "openapi.json"
@@ -97,26 +102,36 @@ def _lifespan(
             stack.push_async_callback(changes.stop)
 
             store, registry = JobStore(redis, keys), Registry(redis, keys)
+            queue, lookout = JobQueue(redis, keys), Lookout(store, changes)
+            menu, secret = Menu(load_catalogue(), registry), _secret(settings)
+            desk, admission = Desk(menu, decoder, secret), Admission(queue, settings)
+            inquiry = Inquiry(desk, admission, queue, lookout, store)
+            examiner = Examiner(SanityRecords(redis, keys), inquiry, menu, enabled=settings.sanity_checks)
+            stack.push_async_callback(examiner.stop)
+            reader = Reader(store, examiner.known)
+
             calls = WebhookCalls(redis, keys)
             if not access.open:
                 sender = await stack.enter_async_context(_sender(settings))
-                courier = Courier(calls, store, access, sender, telemetry)
+                courier = Courier(calls, reader, access, sender, telemetry)
                 await courier.start()
                 stack.push_async_callback(courier.stop)
 
-            menu, secret = Menu(load_catalogue(), registry), _secret(settings)
             app.state.services = Services(
                 settings=settings,
                 access=access,
-                queue=JobQueue(redis, keys),
+                queue=queue,
                 calls=calls,
                 store=store,
+                reader=reader,
                 registry=registry,
                 menu=menu,
-                desk=Desk(menu, decoder, secret),
+                desk=desk,
+                admission=admission,
+                examiner=examiner,
                 idempotency=Idempotency(Bindings(redis, keys), secret),
                 pressure=Pressure(),
-                lookout=Lookout(store, changes),
+                lookout=lookout,
                 gallery=Gallery(store, settings.picture_cache_bytes),
                 telemetry=telemetry,
                 body_limits=BodyLimits(settings.max_upload_bytes, settings.body_seconds),

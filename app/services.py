@@ -8,11 +8,14 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from app.access import Access, Caller
+from app.admission import Admission
 from app.idempotency import Idempotency
 from app.menu import Menu
 from app.pictures import Gallery
 from app.pressure import Pressure
+from app.reading import Reader
 from app.requests import BodyLimits
+from app.sanity.examiner import Examiner
 from app.settings import ApiSettings
 from app.submissions import Desk
 from app.telemetry import Telemetry
@@ -33,9 +36,12 @@ class Services:
     queue: JobQueue
     calls: WebhookCalls
     store: JobStore
+    reader: Reader
     registry: Registry
     menu: Menu
     desk: Desk
+    admission: Admission
+    examiner: Examiner
     idempotency: Idempotency
     pressure: Pressure
     lookout: Lookout

@@ -52,6 +52,10 @@ class ApiSettings(BaseSettings):
         15.0, gt=0, le=300, description="Silence before an event stream says so."
     )
 
+    sanity_checks: bool = Field(
+        True, description="Whether cheap methods are checked on noise, once for each model, in the bulk lane."
+    )
+
     webhook_seconds: float = Field(
         10.0, gt=0, le=60, description="How long a call to a webhook may take, from name to answer."
     )

@@ -9,11 +9,11 @@ from pydantic import ValidationError
 
 from app.access import ApiKey
 from app.errors import invalid, problems_of
-from app.images import Darkroom, Picture
+from app.images import Darkroom, Picture, picture_of
 from app.menu import Menu
 from app.requests import Fields, Submission
 from app.schemas import Asked, BatchFields, ExplanationFields, Spec
-from app.uploads.decoder import Decoder
+from app.uploads.decoder import Decoded, Decoder
 from app.webhooks.wishes import webhook_of
 from app.wishes import Wish, Wishes
 from jobs.catalogue import ModelCard
@@ -80,6 +80,18 @@ class Desk:
         webhook = webhook_of(fields, key, problems)
         orders = await self._orders(tenant, submission, model, wishes, problems)
         return [order.calling(webhook, fields) for order in orders]
+
+    def made(
+        self, tenant: str, model: ModelCard, fields: Fields, pictures: Mapping[str, Picture]
+    ) -> Order | None:
+        """The order of fields that nobody sent; None where the menu has nothing of the kind."""
+        problems: list[Problem] = []
+        wish = self._wishes.wish(fields, model, "", problems)
+        return None if wish is None or problems else self._order(tenant, model, wish, pictures)
+
+    def drawn(self, tenant: str, decoded: Decoded) -> Picture:
+        """A picture of pixels that nobody sent."""
+        return picture_of(self._secret, tenant, decoded)
 
     async def _model(self, model_id: str | None, problems: list[Problem]) -> ModelCard | None:
         if model_id is None:

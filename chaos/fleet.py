@@ -130,6 +130,7 @@ class Fleet:
             "RATIONALE_JOB_DEADLINE_SECONDS": str(plan.deadline_seconds),
             "RATIONALE_MAX_BATCH": str(plan.max_batch),
             "RATIONALE_DECODER_PROCESSES": "1",
+            "RATIONALE_SANITY_CHECKS": "false",
         }
         make = Make(plan.batch_seconds, plan.defect)
         self.workers = [

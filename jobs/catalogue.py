@@ -38,6 +38,7 @@ class Need(StrEnum):
     REFERENCE = "reference"
 
 
+CHEAP_COST = 100.0  # forward passes of a map
 PER_TARGET = frozenset({Need.INPUT_GRADIENTS, Need.PATH_GRADIENTS, Need.LAYER_GRADIENTS, Need.PROPAGATION})
 
 
@@ -61,6 +62,11 @@ class MethodCard(Message):
     reference: str
     # Any: a JSON Schema.
     parameters: dict[str, Any]
+
+    @property
+    def is_cheap(self) -> bool:
+        """Whether a map costs little and needs nothing but the image."""
+        return self.cost <= CHEAP_COST and Need.REFERENCE not in self.needs
 
     # Any: the completed parameters of a job.
     def cost_of(self, params: Mapping[str, Any], n_targets: int) -> float:
@@ -99,6 +105,7 @@ class MetricCard(Message):
     explanations: float = Field(ge=0, description="Further maps of the method that are computed, at most.")
     scales_with: str | None = Field(None, description="The parameter to which all of these are proportional.")
     needs_mask: bool = Field(False, description="Whether a `mask` must come with the image.")
+    limit: float | None = Field(None, description="A figure that is worse than this is worth a warning.")
     summary: str
     weaknesses: tuple[str, ...] = Field(description="Where the figure is known to mislead, a sentence each.")
     reference: str

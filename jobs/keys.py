@@ -24,6 +24,7 @@ All keys of one deployment share the hash tag `{namespace}`, so each script stay
 | `webhooks:<id>`           | hash   | whom an unfinished job calls (`Webhook`) -> upon what  | `RESULT`    |
 | `calls`                   | zset   | calls to webhooks by the time that they are due        | `RESULT`    |
 | `dead`                    | stream | dead letters with their reason                         | `DEAD`      |
+| `sanity:<model>`          | hash   | what was asked of a method -> `PairTrust` as JSON      | `SANITY`    |
 | `worker:<worker>`         | string | `WorkerCard` as JSON                                   | `HEARTBEAT` |
 | `workers`                 | zset   | worker ids by last heartbeat                           | `SEEN`      |
 | `model:<model>`           | string | `ModelCard` as JSON                                    | `SEEN`      |
@@ -48,6 +49,7 @@ class Lifetimes:
     result: int = 24 * 3600
     queue: int = 7 * 24 * 3600
     dead: int = 30 * 24 * 3600
+    sanity: int = 30 * 24 * 3600
     draft: int = 60
     reserved: int = 60
     heartbeat: int = 10
@@ -112,6 +114,9 @@ class Keys:
 
     def binding(self, name: str) -> str:
         return self._key("binding", name)
+
+    def sanity(self, model_key: str) -> str:
+        return self._key("sanity", model_key)
 
     def worker(self, worker: str) -> str:
         return self._key("worker", worker)

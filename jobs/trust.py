@@ -68,6 +68,25 @@ class TargetTrust(Message):
     findings: tuple[TrustFinding, ...] = ()
 
 
+class PairCheck(Message):
+    """What one trust metric says of a method on a model, on average over images of noise."""
+
+    metric: str
+    version: int
+    higher_is_better: bool
+    value: float | None = Field(description="None where the metric says nothing about any of the images.")
+    limit: float = Field(description="A figure that is worse fails.")
+    passed: bool | None = Field(description="None without a value.")
+
+
+class PairTrust(Message):
+    """Whether a method's maps show what this model has learned: asked once for its weights and the method."""
+
+    images: int = Field(description="Images of noise that were explained, with default parameters.")
+    checks: tuple[PairCheck, ...]
+    findings: tuple[TrustFinding, ...] = ()
+
+
 class Trust(Message):
     """How far an explanation can be believed; never one number."""
 
@@ -76,4 +95,9 @@ class Trust(Message):
     )
     intended_use: str = Field("", description="What the model's maker says that it is for.")
     validated_for: str = Field("", description="What the model's maker says that it was validated for.")
+    pair: PairTrust | None = Field(
+        None,
+        description="What is known of the method on this model; none while nothing is, for "
+        "seconds after the first explanation, and with methods that are too costly to ask.",
+    )
     targets: tuple[TargetTrust, ...] = ()

@@ -201,6 +201,7 @@ class Metric(Generic[P]):
             explanations=self.explanations,
             scales_with=self.scales_with,
             needs_mask=self.needs_mask,
+            limit=self.limit,
             summary=self.summary,
             weaknesses=self.weaknesses,
             reference=self.reference,

@@ -23,6 +23,8 @@ def print_trust(console: Console, document: Document) -> None:
         for finding in target["findings"]:
             of = f"{target['label']}: " if several else ""
             console.print(f"- {of}{finding['text']}", highlight=False, markup=False)
+    for finding in (trust["pair"] or {"findings": ()})["findings"]:
+        console.print(f"- {finding['text']}", highlight=False, markup=False)
     console.print("- A map shows what the network used, not where a finding is.", highlight=False)
 
 

@@ -9,12 +9,11 @@ from functools import cached_property
 from itertools import product
 from pathlib import Path
 
-from jobs.catalogue import MethodCard, Need
+from jobs.catalogue import MethodCard
 from jobs.errors import InvalidRequest, Problem
 from jobs.job import ModelRef
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"})
-CHEAP_COST = 100.0  # forward passes of a map
 
 
 @dataclass(frozen=True)
@@ -73,8 +72,8 @@ def _images_in(folder: Path) -> list[Path]:
 
 
 def cheap(cards: Sequence[MethodCard]) -> list[str]:
-    """The methods that cost little and need nothing but the image."""
-    return [card.name for card in cards if card.cost <= CHEAP_COST and Need.REFERENCE not in card.needs]
+    """The methods that are."""
+    return [card.name for card in cards if card.is_cheap]
 
 
 def chosen(what: str, asked: Sequence[str], known: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from app.contract import Json, answers, ref
-from app.documents import PREFIX, document, progress
+from app.documents import PREFIX, progress
 from app.pictures import not_found
 from app.routes.paths import ExplanationId
 from app.schemas import Explanation
@@ -95,5 +95,4 @@ async def _data(services: Services, tenant: str, change: Change) -> str:
     record = await services.store.record(tenant, change.id) if change.state in FINISHED else None
     if record is None:
         return progress(change).model_dump_json()
-    result = await services.store.result(tenant, change.id) if record.state is State.DONE else None
-    return document(record, result).model_dump_json()
+    return (await services.reader.document(record)).model_dump_json()

@@ -8,9 +8,9 @@ from collections.abc import Collection, Sequence
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from app.acceptance import all_submitted, cancelled, replayed, submitted
+from app.acceptance import all_submitted, replayed, submitted
 from app.contract import PREFER, WAITED, answers, header, media, upload
-from app.documents import PREFIX, document, location, tag
+from app.documents import PREFIX, location, tag
 from app.errors import ExplanationFailed
 from app.forms import BATCH_TEXTS, EXPLANATION_TEXTS
 from app.idempotency import HEADER, KEY, REPLAY_HEADERS, REPLAYED, read_key
@@ -40,7 +40,6 @@ from jobs.errors import (
     UnknownFormat,
 )
 from jobs.job import FINISHED, State
-from jobs.store import JobRecord
 
 router = APIRouter(prefix=PREFIX, tags=["explanations"])
 POSTED = {**WAITED, **REPLAY_HEADERS}
@@ -78,7 +77,7 @@ async def submit(request: Request, services: Use, caller: Asker) -> Response:
             record = await submitted(services, caller, submission, preference.wait_seconds, attempt)
     if record.failure is not None and record.state is State.FAILED and _says_all(replay, preference):
         raise ExplanationFailed(record.job.id, record.failure.error())
-    content = await _content(services, record)
+    content = await services.reader.document(record)
     done = record.state in FINISHED and _says_all(replay, preference)
     headers = {"Location": location(record.job.id)}
     return _answer(content, preference, done=done, replay=replay, headers=headers)
@@ -107,7 +106,7 @@ async def submit_batch(request: Request, services: Use, caller: Asker) -> Respon
             records = await replayed(services, caller.tenant, replay, preference.wait_seconds)
         else:
             records = await all_submitted(services, caller, submission, preference.wait_seconds, attempt)
-    documents = await asyncio.gather(*(_content(services, record) for record in records))
+    documents = await asyncio.gather(*(services.reader.document(record) for record in records))
     done = all(record.state in FINISHED for record in records) and _says_all(replay, preference)
     return _answer(Explanations(explanations=documents), preference, done=done, replay=replay)
 
@@ -130,7 +129,7 @@ async def show(request: Request, explanation_id: ExplanationId, services: Use, t
         record = await services.lookout.finished(tenant, explanation_id, watch, preference.wait_seconds)
     if record is None:
         raise not_found()
-    found = await _content(services, record)
+    found = await services.reader.document(record)
     content = found.model_dump_json().encode()
     headers = {**preference.headers, "Cache-Control": "private, no-cache"}
     if found.state is State.DONE:
@@ -189,11 +188,3 @@ def _preference(request: Request, services: Services) -> Preference:
     return read_preference(
         request.headers.getlist("prefer"), max_wait_seconds=services.settings.max_wait_seconds
     )
-
-
-async def _content(services: Services, record: JobRecord) -> Explanation:
-    """The document; a job whose result was erased since its record was read is cancelled, not done."""
-    if record.state is not State.DONE:
-        return document(record, None)
-    result = await services.store.result(record.job.tenant, record.job.id)
-    return document(record if result else cancelled(record.job), result)

@@ -11,6 +11,7 @@ import httpx
 from redis.exceptions import RedisError
 
 from app.access import Access, ApiKey
+from app.reading import Reader
 from app.telemetry import Telemetry
 from app.webhooks.bodies import message
 from app.webhooks.pacing import MOST_AGE_SECONDS, MOST_TRIES, Hosts, wait_seconds
@@ -18,7 +19,6 @@ from app.webhooks.sending import Outcome, Sender
 from app.webhooks.urls import place_of
 from jobs.calls import CallKind, Delay, WebhookCall, WebhookCalls
 from jobs.errors import Unavailable, Unreadable
-from jobs.store import JobStore
 
 LOOK_SECONDS = 0.25
 OUTAGE_SECONDS = 1.0
@@ -34,7 +34,7 @@ class Courier:
     def __init__(
         self,
         calls: WebhookCalls,
-        store: JobStore,
+        reader: Reader,
         access: Access,
         sender: Sender,
         telemetry: Telemetry,
@@ -42,7 +42,7 @@ class Courier:
         first_wait_seconds: float = FIRST_WAIT_SECONDS,
     ) -> None:
         self._calls = calls
-        self._store = store
+        self._reader = reader
         self._access = access
         self._sender = sender
         self._telemetry = telemetry
@@ -113,7 +113,7 @@ class Courier:
         if key is None or not _is_allowed(call, key):
             return Outcome.REFUSED
         try:
-            found = await message(self._store, call)
+            found = await message(self._reader, call)
             if found is None:
                 return Outcome.DELIVERED
             return await self._sender.send(call, key.webhook_secrets, found.model_dump_json().encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from typing import Any
 
 import httpx
 import numpy as np
@@ -14,6 +15,7 @@ from benchmarks.methods.marks import widened
 from benchmarks.methods.phantoms import CHEAPER
 from jobs.catalogue import Need, load_catalogue
 from tests.e2e.scenes import calcifications, nodule, png
+from tests.waiting import wait_until
 
 CARDS = {card.name: card for card in load_catalogue().methods}
 METHODS = list(CARDS)
@@ -127,3 +129,24 @@ def test_a_method_that_cannot_explain_a_model_says_which_field_is_wrong(client: 
     assert answer.status_code == 422
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert "no.such.layer" in answer.text
+
+
+@pytest.mark.parametrize(("method", "passes"), [("grad-cam", True), ("guided-backprop", False)])
+def test_the_service_finds_out_which_methods_show_what_a_model_has_learned(
+    client: httpx.Client, method: str, passes: bool
+) -> None:
+    asked = {"model": "phantom-resnet", "method": method}
+    answer = client.post(
+        "/api/v1/explanations", files={"image": png(nodule())}, data=asked, headers={"Prefer": "wait=30"}
+    )
+
+    def pair() -> dict[str, Any] | None:  # Any: JSON
+        found: dict[str, Any] | None = client.get(answer.headers["location"]).json()["trust"]["pair"]
+        return found
+
+    wait_until(lambda: pair() is not None, seconds=60, what="a pair that is known")
+
+    assert {check["metric"]: check["passed"] for check in (pair() or {})["checks"]} == {
+        "parameter-randomisation": passes,
+        "image-dependence": True,
+    }

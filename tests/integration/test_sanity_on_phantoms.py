@@ -9,6 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from app.sanity.inquiry import IMAGES
+from app.sanity.noise import noise
+from jobs.catalogue import InputSpec
 from workers import measure
 from workers.metrics import METRICS
 from workers.models.architectures import build
@@ -87,3 +90,28 @@ def test_a_trained_network_hears_the_image_and_a_random_one_does_not(model: str)
     assert (found["fresh"] < 0.3).all()
     assert (found["redrawn"] < 0.3).all()
     assert 0.3 < limit("image-dependence") < 0.9
+
+
+@cache
+def images_of_noise() -> Tensor:
+    """What the service asks every pair of a model and a method about."""
+    wanted = InputSpec(mode="grey", height=96, width=96)
+    return normalise(torch.stack([torch.from_numpy(noise(number, wanted)) for number in range(IMAGES)]))
+
+
+@pytest.mark.parametrize("method", [*SENSITIVE, *INSENSITIVE])
+@pytest.mark.parametrize("model", [*NETS, "phantom-shortcut"])
+def test_noise_tells_methods_apart_as_radiographs_do(model: str, method: str) -> None:
+    if model == "phantom-vit" and method in INSENSITIVE:
+        pytest.skip("it explains rectifiers, and this network has none")
+    found = measure(network(model), images_of_noise(), None, method, "parameter-randomisation").values
+    assert (float(found.nanmean()) > limit("parameter-randomisation")) == (method in INSENSITIVE)
+
+
+@pytest.mark.parametrize("model", NETS)
+def test_noise_tells_a_random_network_from_a_trained_one(model: str) -> None:
+    networks = (network(model), build(model.replace("-", ":"), {}, seed=1))
+    trained, fresh = (
+        measure(one, images_of_noise(), None, "saliency", "image-dependence").values for one in networks
+    )
+    assert float(trained.mean()) > limit("image-dependence") > float(fresh.mean())

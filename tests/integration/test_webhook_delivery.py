@@ -13,12 +13,13 @@ import pytest
 from redis.asyncio import Redis
 
 from app.access import Access, create_key
+from app.reading import Reader
 from app.telemetry import Telemetry
 from app.webhooks.delivery import Courier
 from app.webhooks.pacing import MOST_AT_ONCE, MOST_TRIES
 from app.webhooks.sending import Sender
 from jobs.calls import WebhookCalls
-from jobs.job import Terms, Webhook
+from jobs.job import Job, Terms, Webhook
 from jobs.keys import Keys
 from jobs.queue import JobQueue
 from jobs.store import JobStore
@@ -39,6 +40,10 @@ class Names:
     async def __call__(self, _host: str, _port: int) -> list[str]:
         self.asked += 1
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+async def nothing_known(_job: Job) -> None:
+    """No pair is known."""
 
 
 @dataclass
@@ -67,12 +72,12 @@ class Office:
         seconds: float = SECONDS,
         first_wait_seconds: float = 0.005,
     ) -> AsyncIterator[Courier]:
-        store = JobStore(self.redis, self.keys)
+        reader = Reader(JobStore(self.redis, self.keys), nothing_known)
         async with Sender(
             seconds=seconds, private=private, trust=receiver.trust, resolve=self.names
         ) as sender:
             courier = Courier(
-                self.calls, store, self.access, sender, Telemetry(), first_wait_seconds=first_wait_seconds
+                self.calls, reader, self.access, sender, Telemetry(), first_wait_seconds=first_wait_seconds
             )
             await courier.start()
             try:

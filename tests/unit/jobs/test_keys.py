@@ -30,6 +30,7 @@ def spelled() -> set[str]:
         KEYS.tenant_load("x"),
         KEYS.events("x"),
         KEYS.binding("x"),
+        KEYS.sanity(model.key),
         KEYS.webhooks("x"),
         KEYS.calls,
         KEYS.dead,
