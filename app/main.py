@@ -84,63 +84,69 @@ def create_app(settings: ApiSettings) -> FastAPI:
 def _lifespan(
     settings: ApiSettings, access: Access, telemetry: Telemetry
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Every stop is written beside its start; they run in reverse."""
+    """What is started ends with the lifespan, in reverse."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        keys = Keys(settings.namespace)
         async with AsyncExitStack() as stack:
-            redis = connect(settings.redis_url or REDIS_URL, timeout_seconds=settings.redis_seconds)
-            stack.push_async_callback(redis.aclose)
-
-            decoder = Decoder(_upload_limits(settings), settings.decoder_processes)
-            await decoder.start()
-            stack.push_async_callback(decoder.stop)
-
-            changes = Changes(redis, keys)
-            await changes.start()
-            stack.push_async_callback(changes.stop)
-
-            store, registry = JobStore(redis, keys), Registry(redis, keys)
-            queue, lookout = JobQueue(redis, keys), Lookout(store, changes)
-            menu, secret = Menu(load_catalogue(), registry), _secret(settings)
-            desk, admission = Desk(menu, decoder, secret), Admission(queue, settings)
-            inquiry = Inquiry(desk, admission, queue, lookout, store)
-            examiner = Examiner(SanityRecords(redis, keys), inquiry, menu, enabled=settings.sanity_checks)
-            stack.push_async_callback(examiner.stop)
-            reader = Reader(store, examiner.known)
-
-            calls = WebhookCalls(redis, keys)
-            if not access.open:
-                sender = await stack.enter_async_context(_sender(settings))
-                courier = Courier(calls, reader, access, sender, telemetry)
-                await courier.start()
-                stack.push_async_callback(courier.stop)
-
-            app.state.services = Services(
-                settings=settings,
-                access=access,
-                queue=queue,
-                calls=calls,
-                store=store,
-                reader=reader,
-                registry=registry,
-                menu=menu,
-                desk=desk,
-                admission=admission,
-                examiner=examiner,
-                idempotency=Idempotency(Bindings(redis, keys), secret),
-                pressure=Pressure(),
-                lookout=lookout,
-                gallery=Gallery(store, settings.picture_cache_bytes),
-                telemetry=telemetry,
-                body_limits=BodyLimits(settings.max_upload_bytes, settings.body_seconds),
-            )
+            app.state.services = await _started(settings, access, telemetry, stack)
             gc.collect()
             gc.freeze()  # what lives as long as the process is not looked through again and again
             yield
 
     return lifespan
+
+
+async def _started(
+    settings: ApiSettings, access: Access, telemetry: Telemetry, stack: AsyncExitStack
+) -> Services:
+    """Every stop is written beside its start."""
+    keys = Keys(settings.namespace)
+    redis = connect(settings.redis_url or REDIS_URL, timeout_seconds=settings.redis_seconds)
+    stack.push_async_callback(redis.aclose)
+
+    decoder = Decoder(_upload_limits(settings), settings.decoder_processes)
+    await decoder.start()
+    stack.push_async_callback(decoder.stop)
+
+    changes = Changes(redis, keys)
+    await changes.start()
+    stack.push_async_callback(changes.stop)
+
+    store, registry, queue = JobStore(redis, keys), Registry(redis, keys), JobQueue(redis, keys)
+    menu, secret, lookout = Menu(load_catalogue(), registry), _secret(settings), Lookout(store, changes)
+    desk, admission = Desk(menu, decoder, secret), Admission(queue, settings)
+
+    inquiry = Inquiry(desk, admission, queue, lookout, store)
+    examiner = Examiner(SanityRecords(redis, keys), inquiry, menu, enabled=settings.sanity_checks)
+    stack.push_async_callback(examiner.stop)
+    reader, calls = Reader(store, examiner.known), WebhookCalls(redis, keys)
+
+    if not access.open:
+        sender = await stack.enter_async_context(_sender(settings))
+        courier = Courier(calls, reader, access, sender, telemetry)
+        await courier.start()
+        stack.push_async_callback(courier.stop)
+
+    return Services(
+        settings=settings,
+        access=access,
+        queue=queue,
+        calls=calls,
+        store=store,
+        reader=reader,
+        registry=registry,
+        menu=menu,
+        desk=desk,
+        admission=admission,
+        examiner=examiner,
+        idempotency=Idempotency(Bindings(redis, keys), secret),
+        pressure=Pressure(),
+        lookout=lookout,
+        gallery=Gallery(store, settings.picture_cache_bytes),
+        telemetry=telemetry,
+        body_limits=BodyLimits(settings.max_upload_bytes, settings.body_seconds),
+    )
 
 
 def _sender(settings: ApiSettings) -> Sender:
