@@ -10,8 +10,9 @@ from typing import Any
 import httpx
 
 from app.session import private_service
-from jobs.errors import InvalidRequest, Problem, Unavailable
+from jobs.errors import Unavailable
 from jobs.job import FINISHED
+from rationale.calls import error_of
 
 Document = dict[str, Any]  # Any: JSON as the API sends it
 
@@ -29,7 +30,7 @@ class Service:
         self._client = client
 
     def get(self, path: str, **query: str | int | float) -> httpx.Response:
-        """Raises `InvalidRequest` with the service's own words when it refuses."""
+        """Raises the error that the service names when it refuses, and `Away` when it does not answer."""
         return self._call("GET", path, params=query)
 
     def post(self, path: str) -> httpx.Response:
@@ -46,7 +47,10 @@ class Service:
         fields: dict[str, str | list[str]],
         progress: Callable[[float], None],
     ) -> Document:
-        """Post files and wait for the end; `progress` gets the share that is done, 0 to 1."""
+        """Post files and wait for the end; `progress` gets the share that is done, 0 to 1.
+
+        A job that has failed by the time that the post is answered is raised as what it failed of.
+        """
         posted = self._call("POST", "/api/v1/explanations", files=files, data=fields)
         document: Document = posted.json()
         while document["state"] not in FINISHED:
@@ -94,13 +98,4 @@ def _client(address: str, key: str | None) -> httpx.Client:
 def _checked(response: httpx.Response) -> httpx.Response:
     if response.is_success:
         return response
-    if response.headers.get("content-type") != "application/problem+json":
-        raise InvalidRequest(f"{response.url} answered {response.status_code}; is it a Rationale service?")
-    problem = response.json()
-    detail = f"{response.status_code}: {problem['detail']}"
-    if "retry-after" in response.headers:
-        raise Unavailable(detail, retry_after=int(response.headers["retry-after"]))
-    raise InvalidRequest(
-        detail,
-        problems=tuple(Problem.model_validate(wrong) for wrong in problem.get("errors", ())),
-    )
+    raise error_of(response)

@@ -11,7 +11,7 @@ from threading import Event
 from app.commands.service import Away, Document, Service
 from app.evaluation.book import Book, Row, key_of
 from app.evaluation.cells import Cell
-from jobs.errors import InvalidRequest, Unavailable
+from jobs.errors import Busy, InvalidRequest, JobFailed
 from jobs.job import Lane
 
 MOST_TRIES = 60  # in a row without an answer, a second apart
@@ -69,7 +69,9 @@ class Conductor:
         while True:
             try:
                 return rows_of(cell, self._service.explain(files, fields, self._go_on))
-            except Unavailable as error:
+            except JobFailed as error:
+                return [failed(cell, error)]
+            except Busy as error:
                 tries = tries + 1 if isinstance(error, Away) else 0
                 if tries > MOST_TRIES:
                     raise
@@ -79,6 +81,11 @@ class Conductor:
     def _go_on(self, _share: float) -> None:
         if self._stopped.is_set():
             raise InvalidRequest("the evaluation was stopped")
+
+
+def failed(cell: Cell, error: JobFailed) -> Row:
+    """Why there is no map."""
+    return Row(*key_of(cell), error=f"{error.code}: {error.detail}")
 
 
 def rows_of(cell: Cell, document: Document) -> list[Row]:

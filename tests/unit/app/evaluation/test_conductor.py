@@ -15,7 +15,7 @@ from app.commands.service import Away, Document, Service
 from app.evaluation.book import Book
 from app.evaluation.cells import Cell, cells, pictures_in
 from app.evaluation.conductor import MOST_TRIES, Conductor
-from jobs.errors import InvalidRequest, RationaleError, Unavailable
+from jobs.errors import InvalidRequest, NotExplainable, RationaleError, Unavailable
 from tests.samples import sample_model
 
 METRICS = ["deletion", "insertion"]
@@ -123,6 +123,16 @@ def test_failures_and_cancelled_ones_are_written_down_with_their_reason(book: Bo
     reasons = {row.method: row.error for row in book.rows}
     assert reasons["lrp"] == "not-explainable: no such layer"
     assert reasons["saliency"] == "cancelled"
+
+
+def test_a_job_that_fails_before_its_post_is_answered_ends_its_cell_alone(
+    book: Book, plan: list[Cell]
+) -> None:
+    service = Scripted(NotExplainable("the network has no attention"))
+    conductor(service, book, 1).conduct(plan[:3], lambda: None)
+    assert [row.error for row in book.rows if row.error] == ["not-explainable: the network has no attention"]
+    assert len(service.calls) == 3
+    assert book.missing(plan[:3], METRICS) == []
 
 
 def test_refusals_are_waited_for_as_long_as_they_say(book: Book, plan: list[Cell]) -> None:
