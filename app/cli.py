@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from app.commands import dead_letters, evaluate, explain, keys, menu, run
+from app.commands import dead_letters, doctor, evaluate, explain, keys, menu, models, run
 
 app = typer.Typer(
     name="rationale",
@@ -19,7 +19,8 @@ app.command()(explain.explain)
 app.command()(evaluate.evaluate)
 app.command()(menu.methods)
 app.command()(menu.metrics)
-app.command()(menu.models)
+app.add_typer(models.models, name="models")
+app.command()(doctor.doctor)
 app.add_typer(keys.keys, name="keys")
 app.add_typer(dead_letters.dead_letters, name="dead-letters")
 

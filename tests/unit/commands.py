@@ -16,6 +16,8 @@ def check_command(words: list[str]) -> None:
     """Fail unless `rationale <subcommands> --options` exists; a placeholder such as `<id>` is any word."""
     command, rest = get_command(app), words[1:]
     while isinstance(command, TyperGroup) and not {"--help"} & set(rest[:1]):
+        if command.invoke_without_command and not (rest and rest[0] in command.commands):
+            break
         assert rest, f"{words}: a subcommand is missing"
         assert rest[0] in command.commands, f"{words}: there is no {rest[0]!r}"
         command, rest = command.commands[rest[0]], rest[1:]
