@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workers.declare import Measure, Metric, Relevance
+from workers.declare import Measure, Metric, Params, Relevance
 from workers.explainer import CHUNK_ROWS, Asked, Targets, check, choose, explained, invalid
 from workers.metrics import METRICS
 from workers.opinions import hear, one_by_one
@@ -56,7 +56,7 @@ def measure(
     chosen = METRICS.get(metric)
     if chosen is None:
         raise invalid("metric", f"there is no {metric!r}; there are {', '.join(METRICS)}")
-    checked = check(chosen, _with_others(chosen, others, params))
+    checked = _check_others(chosen, others, params)
     _check_shape("maps", maps, inputs)
     _check_masks(chosen, masks, inputs)
     asked = explained(
@@ -94,19 +94,17 @@ def _check_shape(name: str, given: Tensor | None, inputs: Tensor) -> None:
 
 
 # Any: see above
-def _with_others(
-    metric: Metric[Any], others: Mapping[str, nn.Module], params: Mapping[str, Any]
-) -> Mapping[str, Any]:
-    """The parameters of a metric, which names all others unless it names some of them."""
+def _check_others(metric: Metric[Any], others: Mapping[str, nn.Module], params: Mapping[str, Any]) -> Params:
+    """The parameters of a metric that asks others: all of them, unless some are named."""
     if (metric.models_in is not None) != bool(others):
         words = "are required by" if metric.models_in else "are of no use to"
         raise invalid("others", f"{words} {metric.name}")
     if metric.models_in is None:
-        return params
-    named = {metric.models_in: tuple(others), **params}
-    if unknown := [name for name in named[metric.models_in] if name not in others]:
+        return check(metric, params)
+    checked = check(metric, {metric.models_in: tuple(others), **params})
+    if unknown := [name for name in getattr(checked, metric.models_in) if name not in others]:
         raise invalid(metric.models_in, f"there is no {unknown[0]!r}; there are {', '.join(others)}")
-    return named
+    return checked
 
 
 def _some(given: Tensor | None, place: int) -> Tensor | None:
