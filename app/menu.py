@@ -120,12 +120,14 @@ def _is_finite(value: object) -> bool:
 
 def _misnamed(card: Card, params: Params, where: str) -> Iterator[Problem]:
     """Parameters that the method or metric has not, and those that it needs."""
-    known = sorted(card.parameters.get("properties", {}))
+    properties: Mapping[str, Any] = card.parameters.get("properties", {})  # Any: JSON Schemas
+    known = sorted(properties)
     there_are = f"there are: {', '.join(known)}" if known else "it has none"
     for name in sorted(params.keys() - set(known)):
         yield Problem(field=f"{where}.{name}", message=f"is not a parameter of {card.name}; {there_are}")
     for name in sorted(set(card.parameters.get("required", ())) - params.keys()):
-        yield Problem(field=f"{where}.{name}", message="is required")
+        words = properties.get(name, {}).get("description")
+        yield Problem(field=f"{where}.{name}", message=f"is required: {words}" if words else "is required")
 
 
 def _message(error: ValidationError) -> str:
