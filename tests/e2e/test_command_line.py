@@ -79,7 +79,8 @@ def test_parameters_of_metrics_are_told_apart_by_the_metric(address: str, pictur
 
 def test_it_lists_the_metrics() -> None:
     printed = rationale("metrics")
-    assert all(word in printed for word in ("deletion", "insertion", "faithfulness", "steps=20"))
+    words = ("deletion", "insertion", "faithfulness", "steps=20", "models (required)")
+    assert all(word in printed for word in words)
 
 
 def test_several_targets_are_written_to_files_of_their_own(

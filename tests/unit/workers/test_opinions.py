@@ -13,6 +13,7 @@ from scipy.stats import spearmanr
 from torch import Tensor
 from torch.nn import functional as F
 
+from jobs.catalogue import Need
 from jobs.errors import NotExplainable
 from jobs.job import Job, MetricRef, ModelRef, Opened
 from jobs.trust import FindingCode, Measurement
@@ -134,6 +135,32 @@ def test_it_is_shown_the_picture_in_its_own_way(held: Repository, keys: Keys, as
     [said] = measured(run(Runner(held, "cpu"), opened)[0])
     own, its = (map_of(held, one, opened, 2).abs().flatten() for one in ("owls", name))
     assert said.value == pytest.approx(spearmanr(own, its).statistic, abs=2e-3)
+    assert said.value != pytest.approx(1, abs=0.01)
+
+
+def test_what_is_random_is_drawn_alike(held: Repository, keys: Keys, ask: Ask) -> None:
+    opened = judging(ask(0, "smoothgrad", (0, 2), seed=5, samples=4), keys["twin"])
+    values = [said.value for said in measured(run(Runner(held, "cpu"), opened)[0])]
+    assert values == pytest.approx([1.0, 1.0], abs=1e-5)  # chunks of other sizes round otherwise
+
+
+def test_the_reference_is_prepared_for_the_other_model_too(held: Repository, keys: Keys, ask: Ask) -> None:
+    def explain(probe: Probe, params: Any) -> Relevance:  # Any: parameters of saliency
+        return Relevance((probe.inputs - probe.references).mean(dim=1), probe.input_size)
+
+    method = replace(SALIENCY, needs=frozenset({Need.REFERENCE}), explain=explain)
+    reference, pixels = ask(1, shape=(80, 80))
+    job, image = ask(0, targets=(0,))
+    opened = replace(judging((job, image), keys["grey"], reference=reference.image), reference=pixels)
+    [said] = measured(run(Runner(held, "cpu", methods={"saliency": method}), opened)[0])
+    differences = []
+    for name in ("owls", "grey"):
+        intake = held.get(ref(held, name)).intake
+        one, other = (
+            intake.prepare(*each).tensor for each in ((image, job.image), (pixels, reference.image))
+        )
+        differences.append((one - other).mean(dim=0).abs().flatten())
+    assert said.value == pytest.approx(spearmanr(*differences).statistic, abs=1e-3)
     assert said.value != pytest.approx(1, abs=0.01)
 
 
