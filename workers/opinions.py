@@ -78,7 +78,8 @@ class OtherModels:
     def _hear(self, model: Model, circumstances: Circumstances, rows: Sequence[int]) -> list[Opinion]:
         """What a model says of some rows: each image is prepared and goes through its network once."""
         chosen = [self.subjects[row] for row in rows]
-        prepared = {one.pair[0]: _prepared(model, one.opened, "image") for one in chosen}
+        distinct = {one.pair[0]: one.opened for one in chosen}
+        prepared = {digest: _prepared(model, opened, "image") for digest, opened in distinct.items()}
         places = {digest: place for place, digest in enumerate(prepared)}
         references = [
             _prepared(model, one.opened, "reference").tensor for one in chosen if _has_reference(one)
