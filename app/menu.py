@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from time import monotonic
 from typing import Any
 
@@ -33,17 +33,16 @@ class Menu:
         self._models: tuple[ServedModel, ...] = ()
         self._read_at = -math.inf
 
-    async def models(self) -> tuple[ServedModel, ...]:
-        """Every known model; read from Redis at most once a second."""
-        if monotonic() - self._read_at > FRESH_SECONDS:
+    async def models(self, wanted: Collection[str] = ()) -> tuple[ServedModel, ...]:
+        """Every known model; read from Redis once a second, or when an id that is wanted is not known."""
+        is_stale = monotonic() - self._read_at > FRESH_SECONDS
+        if is_stale or not {served.card.id for served in self._models}.issuperset(wanted):
             await self._read()
         return self._models
 
     async def model(self, model_id: str) -> ServedModel | None:
         """A known model by id; one that was just announced is found at once."""
-        models = await self.models()
-        if not any(served.card.id == model_id for served in models):
-            models = await self._read()
+        models = await self.models([model_id])
         return next((served for served in models if served.card.id == model_id), None)
 
     def method(
@@ -83,10 +82,9 @@ class Menu:
                 field = ".".join((where, *map(str, error.absolute_path)))
                 yield Problem(field=field, message=_message(error))
 
-    async def _read(self) -> tuple[ServedModel, ...]:
+    async def _read(self) -> None:
         self._models = await self._registry.models()
         self._read_at = monotonic()
-        return self._models
 
 
 def _key(card: Card) -> tuple[str, str]:
@@ -122,12 +120,14 @@ def _is_finite(value: object) -> bool:
 
 def _misnamed(card: Card, params: Params, where: str) -> Iterator[Problem]:
     """Parameters that the method or metric has not, and those that it needs."""
-    known = sorted(card.parameters.get("properties", {}))
+    properties: Mapping[str, Any] = card.parameters.get("properties", {})  # Any: JSON Schemas
+    known = sorted(properties)
     there_are = f"there are: {', '.join(known)}" if known else "it has none"
     for name in sorted(params.keys() - set(known)):
         yield Problem(field=f"{where}.{name}", message=f"is not a parameter of {card.name}; {there_are}")
     for name in sorted(set(card.parameters.get("required", ())) - params.keys()):
-        yield Problem(field=f"{where}.{name}", message="is required")
+        words = properties.get(name, {}).get("description")
+        yield Problem(field=f"{where}.{name}", message=f"is required: {words}" if words else "is required")
 
 
 def _message(error: ValidationError) -> str:

@@ -11,6 +11,7 @@ from app.access import ApiKey
 from app.errors import invalid, problems_of
 from app.images import Darkroom, Picture, picture_of
 from app.menu import Menu
+from app.others import named_models
 from app.requests import Fields, Submission
 from app.schemas import Asked, BatchFields, ExplanationFields, Spec
 from app.uploads.decoder import Decoded, Decoder
@@ -20,6 +21,7 @@ from jobs.catalogue import ModelCard
 from jobs.errors import Problem
 from jobs.fingerprint import job_id
 from jobs.job import Job, Opened, Terms, Webhook, WebhookEvent
+from jobs.registry import ServedModel
 
 FIELDS = tuple(ExplanationFields.model_fields)
 BATCH_FIELDS = tuple(BatchFields.model_fields)
@@ -60,7 +62,7 @@ class Desk:
         problems = list(submission.problems)
         fields = _valid(ExplanationFields, submission.fields, "", problems)
         model = await self._model(fields.get("model"), problems)
-        wish = self._wishes.wish(fields, model, "", problems)
+        wish = self._wishes.wish(fields, model, "", problems, await self._others([fields]))
         self._wishes.check_files([fields], submission, problems)
         webhook = webhook_of(fields, key, problems)
         [order] = await self._orders(tenant, submission, model, [wish], problems)
@@ -71,11 +73,13 @@ class Desk:
         problems = list(submission.problems)
         fields = _valid(BatchFields, submission.fields, "", problems)
         model = await self._model(fields.get("model"), problems)
-        specs, wishes = [], []
-        for index, spec in enumerate(fields.get("specs", ())):
-            prefix = f"specs.{index}."
-            specs.append(_valid(Spec, spec, prefix, problems))
-            wishes.append(self._wishes.wish(specs[-1], model, prefix, problems))
+        asked = list(enumerate(fields.get("specs", ())))
+        specs = [_valid(Spec, spec, f"specs.{index}.", problems) for index, spec in asked]
+        others = await self._others(specs)
+        wishes = [
+            self._wishes.wish(spec, model, f"specs.{index}.", problems, others)
+            for index, spec in enumerate(specs)
+        ]
         self._wishes.check_files(specs, submission, problems)
         webhook = webhook_of(fields, key, problems)
         orders = await self._orders(tenant, submission, model, wishes, problems)
@@ -102,6 +106,11 @@ class Desk:
             problems.append(Problem(field="model", message=f"is not known; there are: {names}"))
             return None
         return served.card
+
+    async def _others(self, specs: Sequence[Fields]) -> Sequence[ServedModel]:
+        """All models, where metrics name some; one that was just announced is among them."""
+        named = named_models(specs, self._menu.catalogue)
+        return await self._menu.models(named) if named else ()
 
     async def _orders(
         self,

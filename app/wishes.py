@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.menu import Menu
+from app.others import Others
 from app.requests import Fields, Submission
 from jobs.catalogue import ModelCard, Need
 from jobs.errors import Problem
 from jobs.job import Lane, MethodRef, MetricRef, Terms
+from jobs.registry import ServedModel
 
 BULK_COST = (
     100.0  # forward passes; what costs more waits in the lane of bulk unless the client says otherwise
@@ -57,15 +59,23 @@ class Wishes:
         self._menu = menu
 
     def wish(
-        self, fields: Fields, model: ModelCard | None, prefix: str, problems: list[Problem]
+        self,
+        fields: Fields,
+        model: ModelCard | None,
+        prefix: str,
+        problems: list[Problem],
+        served: Sequence[ServedModel] = (),
     ) -> Wish | None:
-        """The wish of one spec; None when its method cannot be had, and then a problem says why."""
+        """The wish of one spec; None when its method cannot be had, and then a problem says why.
+
+        `served` are the models that metrics may name beside the one that is explained.
+        """
         method = None
         if "method" in fields:
             method, wrong = self._menu.method(fields["method"], fields.get("params", {}), prefix=prefix)
             problems.extend(wrong)
         targets = _indices(fields.get("target", ()), model, prefix, problems) if model else ()
-        metrics = self._metrics(fields, prefix, problems)
+        metrics = self._metrics(fields, Others(model, served), prefix, problems)
         if method is None:
             return None
         terms = self._terms(method, max(1, len(targets)), metrics, fields)
@@ -87,7 +97,9 @@ class Wishes:
                 message = f"is of no use {to}; it is for: {', '.join(takers) or 'nothing on the menu'}"
                 problems.append(Problem(field=beside.file, message=message))
 
-    def _metrics(self, fields: Fields, prefix: str, problems: list[Problem]) -> tuple[MetricRef, ...]:
+    def _metrics(
+        self, fields: Fields, others: Others, prefix: str, problems: list[Problem]
+    ) -> tuple[MetricRef, ...]:
         """In the order of the menu, so that equal wishes are equal."""
         asked, params = set(fields.get("metrics", ())), fields.get("metric_params", {})
         for name in sorted(params.keys() - asked):
@@ -98,8 +110,19 @@ class Wishes:
         for name in sorted(asked, key=lambda name: (place.get(name, len(place)), name)):
             metric, wrong = self._menu.metric(name, params.get(name, {}), prefix=prefix)
             problems.extend(wrong)
-            found += [metric] if metric else []
+            found += [self._complete(metric, others, prefix, problems)] if metric else []
         return tuple(found)
+
+    def _complete(self, metric: MetricRef, others: Others, prefix: str, problems: list[Problem]) -> MetricRef:
+        """With the weights of the models that it names."""
+        card = self._menu.catalogue.metric(metric.name)
+        if card is None or card.models_in is None:
+            return metric
+        complete, wrong = others.complete(card, metric)
+        if wrong:
+            field = f"{prefix}metric_params.{metric.name}.{card.models_in}"
+            problems.append(Problem(field=field, message=wrong))
+        return complete
 
     def _terms(
         self, method: MethodRef, n_targets: int, metrics: Sequence[MetricRef], fields: Fields

@@ -103,8 +103,15 @@ class MetricCard(Message):
     )
     shared: float = Field(0, ge=0, description="Forward passes that serve all three of them together.")
     explanations: float = Field(ge=0, description="Further maps of the method that are computed, at most.")
-    scales_with: str | None = Field(None, description="The parameter to which all of these are proportional.")
+    scales_with: str | None = Field(
+        None, description="The parameter to which all of these are proportional; a list by its length."
+    )
     needs_mask: bool = Field(False, description="Whether a `mask` must come with the image.")
+    models_in: str | None = Field(
+        None,
+        description="The parameter that names other models, by their ids in `/api/v1/models`; they must have "
+        "the labels of the one that is explained.",
+    )
     limit: float | None = Field(None, description="A figure that is worse than this is worth a warning.")
     summary: str
     weaknesses: tuple[str, ...] = Field(description="Where the figure is known to mislead, a sentence each.")
@@ -183,9 +190,11 @@ class WorkerCard(Message):
 
 # Any: a JSON Schema, and the completed parameters of a job.
 def _scale(schema: Mapping[str, Any], name: str | None, params: Mapping[str, Any]) -> float:
-    """How often the default of a parameter was asked for."""
+    """How often the default of a parameter was asked for; of a list, how often one item."""
     usual = schema.get("properties", {}).get(name, {}).get("default")
     asked = params.get(name or "")
+    if isinstance(asked, list | tuple):
+        return float(len(asked))
     return asked / usual if isinstance(asked, int | float) and usual else 1.0
 
 

@@ -161,8 +161,8 @@ class Metric(Generic[P]):
     peers together, `explanations` further maps of the method, at most; `scales_with` names the parameter to
     which all three are proportional. `has_peers` says whether the figure of a random map and of the edges of
     the image mean something beside it, `needs_mask` whether it compares maps with a mask that comes with the
-    image. A figure that is worse than `limit` is worth a warning; `limit_for` are the parameters with which
-    it means something.
+    image. `models_in` is the parameter that names other models, if one does. A figure that is worse than
+    `limit` is worth a warning; `limit_for` are the parameters with which it means something.
     """
 
     name: str
@@ -182,11 +182,14 @@ class Metric(Generic[P]):
     has_peers: bool = True
     limit: float | None = None
     needs_mask: bool = False
+    models_in: str | None = None
     limit_for: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if self.scales_with is not None and self.scales_with not in self.params.model_fields:
             raise ValueError(f"{self.name} scales with {self.scales_with!r}, which is none of its parameters")
+        if self.models_in is not None and self.models_in not in self.params.model_fields:
+            raise ValueError(f"{self.name} has models in {self.models_in!r}, which is none of its parameters")
 
     def card(self) -> MetricCard:
         """The metric as the catalogue prints it."""
@@ -201,6 +204,7 @@ class Metric(Generic[P]):
             explanations=self.explanations,
             scales_with=self.scales_with,
             needs_mask=self.needs_mask,
+            models_in=self.models_in,
             limit=self.limit,
             summary=self.summary,
             weaknesses=self.weaknesses,

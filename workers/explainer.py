@@ -71,6 +71,9 @@ def explain(
 class Asked:
     """Some of the inputs, ready to be explained: their shared pass, rows, probe, and how to explain them."""
 
+    # Any: each method has a class of parameters of its own, and `params` is of this method's.
+    method: Method[Any]
+    params: Params
     shared: Pass
     rows: Sequence[Pair]
     probe: Probe
@@ -119,7 +122,7 @@ def explained(
             references=None if references is None else references[some],
         )
         explainer = explainer_of(method, params, shared.recording)
-        yield Asked(shared, rows, probe, explainer, jurors_of(method, METHODS, shared))
+        yield Asked(method, params, shared, rows, probe, explainer, jurors_of(method, METHODS, shared))
 
 
 def _record(

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
 from jobs.catalogue import ModelCard
 from jobs.errors import Failure, JobFailed, OutOfMemory
-from jobs.job import Job, ModelRef, Opened
+from jobs.job import Job, Opened
 from jobs.result import Maps, Outcome, Provenance, Result, Timings
 from jobs.trust import Trust
-from workers.attempts import attempt, is_out_of_memory
 from workers.declare import Method
-from workers.memory import Meter, give_back
+from workers.library import Library
+from workers.memory import Meter
 from workers.methods import METHODS
 from workers.models.repository import Model, Repository
 from workers.onlooker import Onlooker
 from workers.runs import Explained, Run
-
-T = TypeVar("T")
 
 CHUNK_ROWS = 32
 CPU_CHUNK_ROWS = 8  # what they leave behind stays in the caches: RISE is a third faster than with 32
@@ -65,34 +63,26 @@ class Runner:
         """
         self.device = choose_device(device)
         self._meter = Meter(self.device)
-        self._repository = repository
+        self._library = Library(repository, self.device)
         self._chunk_rows = chunk_rows or (CPU_CHUNK_ROWS if self.device == "cpu" else CHUNK_ROWS)
         self._methods = methods
 
     def cards(self) -> tuple[ModelCard, ...]:
         """The models that can be asked for."""
-        return self._repository.cards()
+        return self._library.cards()
 
     def run(self, batch: Sequence[Opened], onlooker: Onlooker) -> list[Answer]:
         """The answers in the order of the batch.
 
         A batch that does not fit into the device's memory is run in parts.
         """
-        model = self._load(batch[0].job.model)
+        model = self._library.get(batch[0].job.model)
         if isinstance(model, JobFailed):
             return [_failed(one.job, model) for one in batch]
         footprint = self._meter.begin()
         answers, largest = self._run_in_parts(model, batch, onlooker)
         onlooker.measured(footprint(largest))
         return answers
-
-    def _load(self, ref: ModelRef) -> Model | JobFailed:
-        """The model; others are let go until there is room for it."""
-        while True:
-            model = self._within_memory(partial(attempt, partial(self._repository.get, ref, self.device)))
-            if not isinstance(model, OutOfMemory) or not self._repository.let_another_go(ref):
-                return model
-            give_back(self.device)
 
     def _run_in_parts(
         self, model: Model, batch: Sequence[Opened], onlooker: Onlooker
@@ -106,35 +96,22 @@ class Runner:
         most, largest, let_go = len(batch), 0, False
         while len(answers) < len(batch):
             part = batch[len(answers) :][:most]
-            ended = self._within_memory(partial(self._run_together, model, part, onlooker))
+            ended = self._library.within_memory(partial(self._run_together, model, part, onlooker))
             if not isinstance(ended, OutOfMemory):
                 answers += ended
                 largest = max(largest, len(part))
             elif len(part) > 1:
                 most = len(part) // 2
-            elif not let_go and self._repository.let_another_go(part[0].job.model):
+            elif not let_go and self._library.let_another_go(part[0].job.model):
                 let_go = True
-                give_back(self.device)
             else:
                 answers.append(_failed(part[0].job, ended))
                 most = len(batch)
         return answers, largest
 
-    def _within_memory(self, work: Callable[[], T]) -> T | OutOfMemory:
-        """What `work` returns. When memory runs out nothing of what it held is left."""
-        try:
-            return work()
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            reason = str(error).partition("\n")[0]
-        # Not before here: the error's traceback holds every frame, and these hold the tensors.
-        give_back(self.device)
-        return OutOfMemory(f"too large for {self.device} even alone: {reason}")
-
     def _run_together(self, model: Model, batch: Sequence[Opened], onlooker: Onlooker) -> list[Answer]:
         started = onlooker.spent()
-        run = Run(model, batch, methods=self._methods, device=self.device, chunk_rows=self._chunk_rows)
+        run = Run(model, batch, methods=self._methods, library=self._library, chunk_rows=self._chunk_rows)
         with torch.no_grad():  # the probe switches gradients on where it needs them
             ended = run.explain(onlooker)
         compute_s = (onlooker.spent() - started) / len(batch)

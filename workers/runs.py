@@ -17,10 +17,12 @@ from jobs.trust import TargetTrust
 from workers.attempts import attempt
 from workers.declare import Method, Relevance
 from workers.findings import Finding, Rows
+from workers.library import Library
 from workers.measuring.measurements import Judged, measurements
 from workers.models.intake import Prepared, PreparedMask
 from workers.models.repository import Model
 from workers.onlooker import Onlooker
+from workers.opinions import OtherModels, Subject
 from workers.parts import describe_parts
 from workers.probe import Circumstances, Probe
 from workers.probe.layers import layers_of
@@ -55,11 +57,12 @@ class Run:
         batch: Sequence[Opened],
         *,
         methods: Mapping[str, Method[Any]],  # Any: each has parameters of its own
-        device: str,
+        library: Library,
         chunk_rows: int,
     ) -> None:
         self._model, self._batch = model, batch
-        self._methods, self._device, self._chunk_rows = methods, device, chunk_rows
+        self._methods, self._library, self._chunk_rows = methods, library, chunk_rows
+        self._device = library.device
         self._prepared: dict[str, Prepared] = {}
         self._references: dict[str, Prepared] = {}
         self._masks: dict[str, PreparedMask] = {}
@@ -175,10 +178,21 @@ class Run:
         pairs = [(task.image, target) for task, target in rows]
         masks = [self._masks[mask.digest] if (mask := task.job.mask) else None for task, _ in rows]
         jurors = jurors_of(group[0].method, self._methods, shared)
-        maps = Judged(shared, pairs, probe, relevance, explainer, self._chunk_rows, masks, jurors)
+        opinions = self._other_models(described).opinions
+        maps = Judged(shared, pairs, probe, relevance, explainer, self._chunk_rows, masks, jurors, opinions)
         measured = measurements(maps, [task.metrics for task, _ in rows], circumstances.part(share, 1))
         described.judge(found, measured)
         return {task.place: self._explained(task, found[task.place]) for task in group}
+
+    def _other_models(self, rows: Rows) -> OtherModels:
+        """Those of the worker, to be asked about the rows of a group."""
+        subjects = [
+            Subject(self._batch[task.place], target, box)
+            for (task, target), box in zip(rows.rows, rows.boxes, strict=True)
+        ]
+        (task, _), card = rows.rows[0], self._model.card
+        size = card.input.height, card.input.width
+        return OtherModels(self._library, card, task.method, task.params, subjects, size, self._chunk_rows)
 
     def _circumstances(self, rows: Rows, onlooker: Onlooker) -> Circumstances:
         def publish(draft: Callable[[], Relevance]) -> None:

@@ -106,7 +106,7 @@ def _served(running: Service) -> list[ModelCard]:
 
 def _conduct(running: Service, book: Book, served: Sequence[ModelCard], asked: Asked) -> None:
     """Everything that is not in the book yet."""
-    from app.evaluation.cells import cells, cheap, chosen, pictures_in
+    from app.evaluation.cells import cells, cheap, chosen, measurable, pictures_in
     from app.evaluation.conductor import Conductor
     from jobs.catalogue import load_catalogue
 
@@ -115,7 +115,7 @@ def _conduct(running: Service, book: Book, served: Sequence[ModelCard], asked: A
     names = chosen("--model", asked.models or list(known), list(known))
     every = [card.name for card in catalogue.methods]
     methods = chosen("--method", asked.methods or cheap(catalogue.methods), every)
-    metrics = chosen("--metric", asked.metrics or DEFAULT_METRICS, [card.name for card in catalogue.metrics])
+    metrics = measurable(asked.metrics or DEFAULT_METRICS, catalogue.metrics)
     wanted = cells([known[name].ref for name in names], methods, pictures_in(asked.images, asked.masks))
     missing = book.missing(wanted, metrics)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

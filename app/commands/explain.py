@@ -44,6 +44,10 @@ Metrics = Annotated[
     list[str] | None,
     typer.Option("--metric", help="Trust metric to measure; may repeat. `rationale metrics` lists them."),
 ]
+MetricParameters = Annotated[
+    list[str] | None,
+    typer.Option("--metric-param", help="A metric's parameter as metric.name=value; may repeat."),
+]
 Server = Annotated[
     str | None,
     typer.Option(help="Address of a running service; without it one is started.", envvar="RATIONALE_SERVER"),
@@ -60,6 +64,7 @@ def explain(
     param: Parameters = None,
     reference: Reference = None,
     metric: Metrics = None,
+    metric_param: MetricParameters = None,
     mask: Mask = None,
     output: Annotated[Path | None, typer.Option(help="Overlay to write: .png, .webp or .jpg.")] = None,
     relevance: Annotated[Path | None, typer.Option("--map", help="Raw float32 map to write: .npy.")] = None,
@@ -73,7 +78,9 @@ def explain(
 
     console = Console()
     with plain_errors():
-        fields = _fields(model, method, target or [], param or []) | {"metrics": metric or []}
+        fields = _fields(model, method, target or [], param or []) | _measured(
+            metric or [], metric_param or []
+        )
         given = {"image": image, "reference": reference, "mask": mask}
         files = {name: path.read_bytes() for name, path in given.items() if path}
         with service(server, key, models=models, device=device) as running:
@@ -101,15 +108,31 @@ def _fields(model: str, method: str, targets: list[str], parameters: list[str]) 
     }
 
 
-def _parameter(text: str) -> tuple[str, object]:
+def _measured(metrics: list[str], parameters: list[str]) -> dict[str, str | list[str]]:
+    """The metrics, and their parameters by metric."""
+    params: dict[str, dict[str, object]] = {}
+    for text in parameters:
+        metric, separator, rest = text.partition(".")
+        if not separator:
+            raise _unreadable(f"--metric-param {text}", "metric.name=value")
+        name, value = _parameter(rest, f"--metric-param {metric}.", "metric.name=value")
+        params.setdefault(metric, {})[name] = value
+    return {"metrics": metrics, "metric_params": json.dumps(params)}
+
+
+def _parameter(text: str, option: str = "--param ", form: str = "name=value") -> tuple[str, object]:
     name, separator, value = text.partition("=")
     if not separator:
-        wrong = Problem(field=f"--param {text}", message="write it as name=value")
-        raise InvalidRequest("a parameter is not readable", problems=(wrong,))
+        raise _unreadable(f"{option}{text}", form)
     try:
         return name, json.loads(value)
     except json.JSONDecodeError:
         return name, value
+
+
+def _unreadable(what: str, form: str) -> InvalidRequest:
+    wrong = Problem(field=what, message=f"write it as {form}")
+    return InvalidRequest("a parameter is not readable", problems=(wrong,))
 
 
 def _table(document: Document) -> Table:

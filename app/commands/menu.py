@@ -28,4 +28,8 @@ def metrics() -> None:
 
 def _parameters(card: MethodCard | MetricCard) -> str:
     properties = card.parameters.get("properties", {})
-    return "\n".join(f"{name}={schema.get('default')}" for name, schema in properties.items())
+    needed = card.parameters.get("required", ())
+    return "\n".join(
+        f"{name} (required)" if name in needed else f"{name}={schema.get('default')}"
+        for name, schema in properties.items()
+    )

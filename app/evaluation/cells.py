@@ -9,11 +9,12 @@ from functools import cached_property
 from itertools import product
 from pathlib import Path
 
-from jobs.catalogue import MethodCard
+from jobs.catalogue import MethodCard, MetricCard
 from jobs.errors import InvalidRequest, Problem
 from jobs.job import ModelRef
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"})
+CANNOT = "The evaluation cannot begin."
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,23 @@ def chosen(what: str, asked: Sequence[str], known: Sequence[str]) -> list[str]:
     unknown = [name for name in asked if name not in known]
     if unknown:
         message = f"{', '.join(unknown)} is not known; there are: {', '.join(known) or 'none'}"
-        raise InvalidRequest("The evaluation cannot begin.", problems=(Problem(field=what, message=message),))
+        raise InvalidRequest(CANNOT, problems=(Problem(field=what, message=message),))
     return list(dict.fromkeys(asked))
+
+
+def measurable(asked: Sequence[str], cards: Sequence[MetricCard]) -> list[str]:
+    """The metrics that were asked for, each once. Raises InvalidRequest like `chosen`.
+
+    So it does where one needs parameters: an evaluation has none for metrics.
+    """
+    names = chosen("--metric", asked, [card.name for card in cards])
+    needed = {card.name: card.parameters.get("required", []) for card in cards if card.name in names}
+    if needy := [f"{name} needs {', '.join(fields)}" for name, fields in needed.items() if fields]:
+        message = (
+            f"{'; '.join(needy)}: `rationale explain` takes them, as --metric-param, an evaluation does not"
+        )
+        raise InvalidRequest(CANNOT, problems=(Problem(field="--metric", message=message),))
+    return names
 
 
 def cells(models: Sequence[ModelRef], methods: Sequence[str], pictures: Sequence[Picture]) -> list[Cell]:

@@ -61,9 +61,26 @@ def test_it_measures_and_says_how_far_to_believe_it(address: str, picture: Path)
     assert "there are: deletion" in rationale(*words, "--metric", "truthiness", status=2)
 
 
+def test_parameters_of_metrics_are_told_apart_by_the_metric(address: str, picture: Path) -> None:
+    measured = ("--metric", "model-consensus", "--metric", "deletion", "--metric-param")
+    words = ("explain", str(picture), "--model", "phantom-resnet", "--server", address, *measured)
+    models = 'model-consensus.models=["phantom-vgg"]'
+
+    printed = rationale(*words, models, "--metric-param", "deletion.steps=4")
+
+    assert "model-consensus" in printed
+    assert "write it as metric.name=value" in rationale(*words, "steps", status=2)
+    assert "write it as metric.name=value" in rationale(*words, "deletion.steps", status=2)
+    assert "metric_params.deletion.steps" in rationale(
+        *words, models, "--metric-param", "deletion.steps=0", status=2
+    )
+    assert "there are: phantom-shortcut" in rationale(*words, models.replace("vgg", "owl"), status=2)
+
+
 def test_it_lists_the_metrics() -> None:
     printed = rationale("metrics")
-    assert all(word in printed for word in ("deletion", "insertion", "faithfulness", "steps=20"))
+    words = ("deletion", "insertion", "faithfulness", "steps=20", "models (required)")
+    assert all(word in printed for word in words)
 
 
 def test_several_targets_are_written_to_files_of_their_own(

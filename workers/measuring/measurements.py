@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ from workers.measuring.peers import EDGES, random_peer
 from workers.models.intake import PreparedMask
 from workers.probe import Circumstances, Probe
 from workers.probe.explainers import Explainer, Jurors
+from workers.probe.opinions import Opinion
 from workers.probe.passes import Pair, Pass
 from workers.probe.trial import Trial
 from workers.tasks import AskedMetric
@@ -27,7 +28,7 @@ from workers.tasks import AskedMetric
 class Judged:
     """R maps that one method made on a shared pass, row by row, and how it and others would make more.
 
-    `masks` are those of the rows that have one.
+    `masks` are those of the rows that have one. `opinions` are those of the model of a name about some rows.
     """
 
     shared: Pass
@@ -38,6 +39,7 @@ class Judged:
     chunk_rows: int
     masks: Sequence[PreparedMask | None]
     jurors: Jurors
+    opinions: Callable[[Sequence[int], str, Circumstances], Sequence[Opinion]]
 
     def trial(self, rows: Sequence[int], circumstances: Circumstances) -> Trial:
         """Some of the maps on trial, with masks if all of them have one."""
@@ -52,6 +54,7 @@ class Judged:
             circumstances=circumstances,
             masks=torch.stack(masks) if len(masks) == len(rows) else None,
             jurors=self.jurors,
+            opinions=partial(self.opinions, rows),
         )
 
     def finite(self) -> list[int]:

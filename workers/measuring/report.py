@@ -33,7 +33,7 @@ BEYOND = {
     FindingCode.UNSTABLE: "changes that should not matter change the map",
     FindingCode.INCOMPLETE: "the map does not add up to what it should",
     FindingCode.DIFFUSE: "the map is spread over nearly all of the image",
-    FindingCode.DISPUTED: "other methods look elsewhere",
+    FindingCode.DISPUTED: "others look elsewhere",
     FindingCode.INSENSITIVE: "the map, or the network itself, hardly depends on what it should",
     FindingCode.MISPLACED: "what the map shows lies outside of the mask",
 }

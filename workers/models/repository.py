@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +54,8 @@ class Repository:
     def __init__(self, models: Path | None = None, *, phantoms: bool = True, max_bytes: int = 0) -> None:
         """`max_bytes` of weights stay loaded, the least recently used go first; 0 means no limit.
 
-        Pinned models stay, and so does the model that was asked for last, whatever its size.
+        Pinned models stay, and so does the model that was asked for last, whatever its size, with those that
+        it stands beside.
         """
         self._max_bytes = max_bytes
         self._known: dict[str, tuple[Path, Declaration, ModelCard]] = {}
@@ -66,8 +67,11 @@ class Repository:
         """Every model that can be asked for, by id."""
         return tuple(self._known[model][2] for model in sorted(self._known))
 
-    def get(self, ref: ModelRef, device: str = "cpu") -> Model:
-        """The model of a reference, loaded if it is not. Raises ModelUnavailable."""
+    def get(self, ref: ModelRef, device: str = "cpu", *, beside: Sequence[ModelRef] = ()) -> Model:
+        """The model of a reference, loaded if it is not. Raises ModelUnavailable.
+
+        Those that it stands `beside` are in use, and are not let go for it.
+        """
         if ref.id not in self._known:
             raise ModelUnavailable(f"this worker has no model {ref.id!r}")
         if self._known[ref.id][2].digest != ref.digest:
@@ -75,13 +79,14 @@ class Repository:
         if ref.id not in self._loaded:
             self._loaded[ref.id] = _load(*self._known[ref.id], device)
         self._loaded.move_to_end(ref.id)
-        self._let_go()
+        self._let_go([one.id for one in beside])
         return self._loaded[ref.id]
 
-    def let_another_go(self, ref: ModelRef) -> bool:
-        """Make room for a model: the least recently used one of the others goes, if any may."""
+    def let_another_go(self, *kept: ModelRef) -> bool:
+        """Make room for some models: the least recently used one of the others goes, if any may."""
+        ids = [ref.id for ref in kept]
         for model in self._loaded.values():
-            if not model.pinned and model.card.id != ref.id:
+            if not model.pinned and model.card.id not in ids:
                 del self._loaded[model.card.id]
                 return True
         return False
@@ -105,11 +110,11 @@ class Repository:
         except ModelUnavailable as error:
             log.error("left out: %s", error.detail)
 
-    def _let_go(self) -> None:
+    def _let_go(self, kept: Sequence[str]) -> None:
         for model in list(self._loaded.values())[:-1]:
             if not self._max_bytes or self.loaded_bytes <= self._max_bytes:
                 return
-            if not model.pinned:
+            if not model.pinned and model.card.id not in kept:
                 del self._loaded[model.card.id]
 
 

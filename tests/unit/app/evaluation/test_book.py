@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.evaluation.book import Book, Row, key_of
-from app.evaluation.cells import Cell, Picture, cells, cheap, chosen, pictures_in
+from app.evaluation.cells import Cell, Picture, cells, cheap, chosen, measurable, pictures_in
 from jobs.catalogue import load_catalogue
 from jobs.errors import InvalidRequest
 from tests.samples import sample_model
@@ -128,3 +128,17 @@ def test_unknown_names_are_told_with_those_that_there_are() -> None:
         chosen("--metric", ["c"], ["a", "b"])
     assert told.value.problems[0].field == "--metric"
     assert "a, b" in told.value.problems[0].message
+
+
+def test_metrics_that_need_parameters_are_refused_with_the_way_to_have_them() -> None:
+    cards = load_catalogue().metrics
+    assert measurable(["deletion", "sparseness", "deletion"], cards) == ["deletion", "sparseness"]
+    for asked, words in (
+        (["truth"], "truth is not known"),
+        (["model-consensus"], "needs models: `rationale"),
+    ):
+        with pytest.raises(InvalidRequest) as caught:
+            measurable(asked, cards)
+        [problem] = caught.value.problems
+        assert problem.field == "--metric"
+        assert words in problem.message

@@ -221,3 +221,20 @@ def test_a_folder_that_is_not_there_is_logged(tmp_path: Path, caplog: pytest.Log
 
     assert models.cards() == ()
     assert "modles" in caplog.text
+
+
+def test_a_model_stays_while_others_stand_beside_it(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        write_random(tmp_path, name)
+    models = repository(tmp_path, max_bytes=1)
+    a, b, c = (ref(models, name) for name in ("a", "b", "c"))
+
+    steps: list[tuple[ModelRef, list[ModelRef]]] = [(a, []), (b, [a]), (c, [a]), (b, [])]
+    loaded = []
+    for one, beside in steps:
+        models.get(one, beside=beside)
+        loaded.append("".join(models.loaded))
+
+    assert loaded == ["a", "ab", "ac", "b"]
+    assert not models.let_another_go(a, b)
+    assert models.let_another_go(a, c)
