@@ -7,9 +7,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from workers.declare import Relevance
-from workers.perturbation.fillings import GREY_WEIGHTS
 from workers.probe import Probe
 from workers.probe.explainers import Explainer
+from workers.tensors.grey import GREY_WEIGHTS
 
 SOBEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
 

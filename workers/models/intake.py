@@ -13,8 +13,8 @@ from jobs.errors import NotExplainable
 from jobs.job import ImageRef
 from jobs.result import Box
 from workers.models.declaration import InputTable
+from workers.tensors.grey import GREY_WEIGHTS
 
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 MAX_RESIZED_PIXELS = 2**26  # a line of pixels must not become an image that fills the memory
 
 
@@ -90,7 +90,7 @@ class Intake:
         pixel to the nearest. Raises NotExplainable like `prepare` does for the image, which is as large.
         """
         scaled = _from_bytes(pixels, mask)
-        grey = (scaled * _column(LUMA)).sum(dim=0) if len(scaled) == 3 else scaled[0]
+        grey = (scaled * _column(GREY_WEIGHTS)).sum(dim=0) if len(scaled) == 3 else scaled[0]
         inside = (grey > 0.5).float().unsqueeze(0)
         target = self._target(mask.height, mask.width, "image")
         whole = F.interpolate(inside.unsqueeze(0), size=target, mode="nearest-exact").squeeze(0)
@@ -101,8 +101,8 @@ class Intake:
     def _colour(self, image: Tensor) -> tuple[Tensor, list[dict[str, Any]]]:
         mode: Literal["grey", "rgb"] = self.table.mode
         if mode == "grey" and len(image) == 3:
-            luma = (image * _column(LUMA)).sum(dim=0, keepdim=True)
-            return luma, [{"step": "rgb-to-grey", "weights": list(LUMA)}]
+            luma = (image * _column(GREY_WEIGHTS)).sum(dim=0, keepdim=True)
+            return luma, [{"step": "rgb-to-grey", "weights": list(GREY_WEIGHTS)}]
         if mode == "rgb" and len(image) == 1:
             return image.expand(3, -1, -1), [{"step": "grey-to-rgb"}]
         return image, []

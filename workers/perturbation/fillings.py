@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from workers.probe import Probe
 from workers.tensors.baselines import Baseline, make_baselines
+from workers.tensors.grey import GREY_WEIGHTS
 
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$", max_length=7)]
 NamedFilling = Literal["zero", "black", "white", "mean", "blur", "noise", "inpainted"]
@@ -21,7 +22,6 @@ FILLINGS = (
     "Gaussian whose sigma is a tenth of its shorter side), `noise` (uniform from black to white, by the "
     "seed), `inpainted` (what is shown, carried on smoothly), or a colour such as `#808080`."
 )
-GREY_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R BT.601, as an image becomes grey
 
 
 class Canvas:
