@@ -11,7 +11,6 @@ from torch import Tensor
 from workers.graph.calls import Call, Value
 from workers.graph.graph import Graph
 from workers.graph.kinds import Kind, name_of
-from workers.tensors.memory_layouts import channels_last
 
 
 def merge_batch_norms(graph: Graph) -> Graph:
@@ -55,8 +54,7 @@ def _with(linear: Call, norm: Call, constants: dict[str, Tensor]) -> Call:
     weight, bias = linear.leaves[1:3]
     old = constants[weight.name]
     with torch.no_grad():
-        merged = old * scale.view(-1, *(1,) * (old.dim() - 1))
-        constants[f"{norm.name}.weight"] = channels_last(merged)
+        constants[f"{norm.name}.weight"] = old * scale.view(-1, *(1,) * (old.dim() - 1))
         constants[f"{norm.name}.bias"] = shift if bias is None else shift + constants[bias.name] * scale
     leaves = list(linear.leaves)
     leaves[1:3] = Value(f"{norm.name}.weight"), Value(f"{norm.name}.bias")

@@ -151,7 +151,7 @@ class Pass:
         if self._inputs.dtype != self.images.dtype:
             return None  # merged weights would lose half of what half precision has
         try:
-            graph = graph_of(self.network, self._inputs, merged=True)
+            graph = graph_of(self.network, self._inputs, swift=True)
         except NotExplainable:
             return None
         return graph if graph.any_number else None
