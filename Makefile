@@ -67,4 +67,6 @@ $(RUN_STAMP): pyproject.toml constraints.txt
 $(DEV_STAMP): $(RUN_STAMP)
 	@echo "== installing the tools of development into $(VENV)"
 	@$(PIP) --editable '.[api,worker,embedded,dev,bench]'
+	@# With what it asks for Quantus would bring a second OpenCV, which overwrites the one without windows.
+	@$(PIP) --no-deps quantus
 	@touch $@

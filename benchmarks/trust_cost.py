@@ -1,4 +1,4 @@
-"""What measuring costs beside the forward passes that it needs, and beside one pass for each step."""
+"""What measuring costs beside the passes that it needs, a pass for each step, and Quantus."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -38,7 +41,12 @@ std = [0.229, 0.224, 0.225]
 SIDE = 224
 IMAGES = 2
 ROUNDS = 3
-ASKED = ("deletion", "insertion", "max-sensitivity")
+STEPS = 21  # Quantus takes those that divide the number of pixels
+PARAMS: dict[str, dict[str, Any]] = {  # Any: parameters of metrics
+    "deletion": {"steps": STEPS},
+    "insertion": {"steps": STEPS},
+    "max-sensitivity": {"samples": 10},
+}
 JUDGED = 3  # the map, a random one and the edges
 TARGET = 3
 
@@ -60,16 +68,18 @@ def measure() -> list[Figure]:
             "ours": lambda: _answered(runner, batch),
             "forwards": lambda: _forwards_alone(network, inputs),
             "steps": lambda: _step_by_step(network, inputs),
+            "quantus": lambda: _by_quantus(network, inputs),
         }
         seconds = {name: min(_timed(side) for _ in range(ROUNDS)) for name, side in sides.items()}
-    words = f"{', '.join(ASKED)} of Grad-CAM on ResNet-18, beside"
+    words = f"{', '.join(PARAMS)} of Grad-CAM on ResNet-18, beside"
     return [
         _figure(f"{words} the passes that they need", seconds["ours"], seconds["forwards"], 1.15),
         _figure(f"{words} a pass for each step", seconds["ours"], seconds["steps"], 0.5),
+        _figure(f"{words} Quantus", seconds["ours"], seconds["quantus"], None),
     ]
 
 
-def _figure(name: str, ours: float, peer: float, goal: float) -> Figure:
+def _figure(name: str, ours: float, peer: float, goal: float | None) -> Figure:
     return Figure(
         name=name,
         ours=f"{ours / IMAGES:.2f} s an image",
@@ -90,8 +100,10 @@ def _opened(model: object, image: Tensor) -> Opened:
     pixels = image.numpy().tobytes()
     digest = pixels_digest(pixels, shape=tuple(image.shape), dtype="uint8")
     metrics = [
-        MetricRef(name=name, version=METRICS[name].version, params=METRICS[name].params().model_dump())
-        for name in ASKED
+        MetricRef(
+            name=name, version=METRICS[name].version, params=METRICS[name].params(**params).model_dump()
+        )
+        for name, params in PARAMS.items()
     ]
     job = Job.model_validate(
         {
@@ -115,8 +127,7 @@ def _answered(runner: Runner, batch: list[Opened]) -> None:
 
 def _counts() -> tuple[int, int]:
     """Forward passes and further maps for one image, with its peers."""
-    asked = [METRICS[name] for name in ASKED]
-    return round(JUDGED * sum(one.cost for one in asked)), round(sum(one.explanations for one in asked))
+    return JUDGED * 2 * STEPS, PARAMS["max-sensitivity"]["samples"]
 
 
 def _forwards_alone(network: nn.Module, inputs: Tensor) -> None:
@@ -131,24 +142,58 @@ def _forwards_alone(network: nn.Module, inputs: Tensor) -> None:
         workers.explain(network, inputs[:1].expand(CPU_CHUNK_ROWS, -1, -1, -1), TARGET)
 
 
+def _judged(network: nn.Module, image: Tensor) -> Tensor:
+    """(JUDGED, H, W): the map of an image, and what is judged beside it."""
+    own = workers.explain(network, image[None], TARGET)
+    return torch.cat([own, torch.rand(1, SIDE, SIDE), image.mean(dim=0, keepdim=True)])
+
+
 def _step_by_step(network: nn.Module, inputs: Tensor) -> None:
-    """As libraries do it: change the image, ask the network, for each step of each map by itself."""
+    """Change the image, ask the network, for each step of each map by itself."""
     _, n_maps = _counts()
     for image in inputs:
-        maps = [workers.explain(network, image[None], TARGET)[0], torch.rand(SIDE, SIDE), image.mean(dim=0)]
         blurred = F.avg_pool2d(image[None], 31, stride=1, padding=15)[0]
-        for one in maps:
+        for one in _judged(network, image):
             order = one.flatten().argsort(descending=True)
-            for name in ASKED[:2]:
-                steps = METRICS[name].params().model_dump()["steps"]
-                for step in range(1, steps + 1):
+            for is_insertion in (False, True):
+                for step in range(1, STEPS + 1):
                     through = torch.zeros(SIDE * SIDE, dtype=torch.bool)
-                    through[order[: SIDE * SIDE * step // steps]] = True
-                    shown = through if name == "insertion" else ~through
+                    through[order[: SIDE * SIDE * step // STEPS]] = True
+                    shown = through if is_insertion else ~through
                     with torch.no_grad():
                         network(torch.where(shown.view(SIDE, SIDE), image, blurred)[None]).softmax(dim=1)
         for _ in range(n_maps):
             workers.explain(network, (image + 0.02 * torch.randn_like(image))[None], TARGET)
+
+
+def _by_quantus(network: nn.Module, inputs: Tensor) -> None:
+    """As many passes and maps of the same method; all images and maps go through the network together.
+
+    It has no insertion: pixels are flipped in the other order for it. What it puts in their place is one
+    number, which is the fastest that it can do.
+    """
+    import quantus
+
+    # Any: what Quantus also hands over
+    def explain(model: nn.Module, inputs: NDArray[np.float32], **_: Any) -> NDArray[np.float32]:
+        return np.asarray(workers.explain(model, torch.as_tensor(inputs), TARGET).numpy())
+
+    maps = torch.stack([_judged(network, image) for image in inputs])
+    images, targets = inputs.repeat_interleave(JUDGED, dim=0).numpy(), np.full(JUDGED * len(inputs), TARGET)
+    flat = maps.flatten(0, 1).numpy()
+    usual: dict[str, Any] = {"normalise": False, "disable_warnings": True}
+    flipping = quantus.PixelFlipping(features_in_step=3 * SIDE * SIDE // STEPS, perturb_baseline=0.0, **usual)
+    for one in (flat, flat.max() - flat):
+        flipping(network, images, targets, a_batch=one, softmax=True, channel_first=True)
+    own = maps[:, 0].numpy()
+    quantus.MaxSensitivity(nr_samples=PARAMS["max-sensitivity"]["samples"], lower_bound=0.02, **usual)(
+        network,
+        inputs.numpy(),
+        targets[: len(inputs)],
+        a_batch=own,
+        explain_func=explain,
+        channel_first=True,
+    )
 
 
 if __name__ == "__main__":

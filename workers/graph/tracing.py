@@ -19,6 +19,7 @@ from workers.graph.graph import Graph
 from workers.graph.merging import merge_batch_norms
 from workers.graph.reading import read
 from workers.graph.rewriting import mark
+from workers.tensors.memory_layouts import channels_last
 
 Stamp = tuple[tuple[object, ...], ...]
 Subject = tuple[
@@ -33,6 +34,15 @@ class _Traced:
     @cached_property
     def merged(self) -> Graph:
         return merge_batch_norms(self.plain)
+
+    @cached_property
+    def swift(self) -> Graph:
+        """Merged, and what merging made lies in memory as a CPU convolves it; rounding is another."""
+        constants = {
+            name: value if name in self.plain.constants else channels_last(value)
+            for name, value in self.merged.constants.items()
+        }
+        return replace(self.merged, constants=constants)
 
 
 _lock = Lock()
@@ -49,16 +59,19 @@ def trace_as(twin: nn.Module, network: nn.Module) -> None:
     _built_as[twin] = network
 
 
-def graph_of(network: nn.Module, like: Tensor, *, merged: bool = False) -> Graph:
+def graph_of(network: nn.Module, like: Tensor, *, merged: bool = False, swift: bool = False) -> Graph:
     """The traced forward pass of a network for images like these (N, C, H, W), in the dtype of `like`.
 
     It is made once for a shape and kept until a weight changes. With `merged`, a batch norm right behind
-    a linear call is a part of its weight and bias. Raises NotExplainable when the network cannot be traced.
+    a linear call is a part of its weight and bias; `swift` is that for passes alone, faster.
+    Raises NotExplainable when the network cannot be traced.
     """
     with _lock, torch.inference_mode(False):
         traced = _find_or_trace(network, like)
         if isinstance(traced, NotExplainable):
             raise NotExplainable(traced.detail)
+        if swift:
+            return traced.swift
         return traced.merged if merged else traced.plain
 
 

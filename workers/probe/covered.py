@@ -10,7 +10,8 @@ from torch import Tensor
 from workers.graph.incremental import Incremental
 from workers.graph.planning import Plan
 from workers.graph.regions import Chosen, Plane, Region, Span
-from workers.probe.passes import Pass, channels_last
+from workers.probe.passes import Pass
+from workers.tensors.memory_layouts import channels_last
 from workers.tensors.windows import Windows
 
 LEAST = 0.15  # of the work: what saves less is not worth another road

@@ -15,6 +15,7 @@ from workers.probe.headroom import gradients_of
 from workers.probe.hooks import watching
 from workers.probe.layers import Layer, Layers, layers_of
 from workers.probe.rounds import rounds
+from workers.tensors.memory_layouts import channels_last
 from workers.tensors.patch_gaussians import PatchGaussian
 
 INPUT = ""  # the name of the input among the recorded points; the network itself has it among modules
@@ -150,7 +151,7 @@ class Pass:
         if self._inputs.dtype != self.images.dtype:
             return None  # merged weights would lose half of what half precision has
         try:
-            graph = graph_of(self.network, self._inputs, merged=True)
+            graph = graph_of(self.network, self._inputs, swift=True)
         except NotExplainable:
             return None
         return graph if graph.any_number else None
@@ -230,12 +231,6 @@ class Pass:
 def working_dtype(dtype: torch.dtype) -> torch.dtype:
     """The dtype in which results are added up: float32, or float64 for a float64 network."""
     return torch.promote_types(dtype, torch.float32)
-
-
-def channels_last(images: Tensor) -> Tensor:
-    """The same images (N, C, H, W) with the memory layout in which a CPU convolves fastest."""
-    on_cpu = images.device.type == "cpu" and images.dim() == 4
-    return images.contiguous(memory_format=torch.channels_last) if on_cpu else images
 
 
 def _rounds(pairs: Sequence[Pair]) -> list[list[Pair]]:

@@ -29,6 +29,22 @@ def test_a_batch_norm_behind_a_convolution_is_merged(bias: bool, affine: bool) -
     torch.testing.assert_close(answers(graph, pictures()), network(pictures()).detach())
 
 
+def test_for_passes_merged_weights_lie_as_a_cpu_wants_them_and_the_network_keeps_its_own() -> None:
+    network = written(
+        lambda net, images: pooled(net, net.norm(net.convolution(images))),
+        convolution=nn.Conv2d(3, 3, 3),
+        norm=nn.BatchNorm2d(3),
+    )
+    graph = graph_of(network, pictures(), swift=True)
+
+    (convolution,) = (call for call in graph.calls if call.path == "norm")
+    merged = graph.constants[convolution.leaves[1].name]
+    assert merged.is_contiguous(memory_format=torch.channels_last)
+    assert not merged.is_contiguous()
+    assert network.get_parameter("convolution.weight").is_contiguous()
+    torch.testing.assert_close(answers(graph, pictures()), network(pictures()).detach())
+
+
 def _read_twice(net: Any, images: Tensor) -> Tensor:  # Any: a written network
     features = net.convolution(images)
     return pooled(net, features + net.norm(features))
