@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from app import letters, schemas, targets
 from app.contract import Json, problem, ref
 from app.errors import ProblemBody, status_of
+from app.image_sets.documents import ImageSetDocument
 from app.webhooks.bodies import WebhookMessage
 from app.webhooks.contract import called
 from jobs.catalogue import MethodCard
@@ -20,6 +21,7 @@ ANSWERED: tuple[type[BaseModel], ...] = (
     ProblemBody,
     schemas.Explanation,
     schemas.Explanations,
+    ImageSetDocument,
     schemas.MethodList,
     MethodCard,
     schemas.MetricsCatalogue,
@@ -69,6 +71,7 @@ def _document(app: FastAPI) -> Json:
 TAGS = [
     {"name": "explanations", "description": "Ask why, and follow the work."},
     {"name": "pictures", "description": "Look at the relevance."},
+    {"name": "image sets", "description": "Pictures that are sent once and asked about many times."},
     {"name": "menu", "description": "What can be asked."},
     {"name": "dead letters", "description": "For operators: what was given up, and how to try it again."},
     {"name": "health", "description": "For probes and Prometheus; stands outside of `/api/v1`."},

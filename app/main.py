@@ -19,11 +19,14 @@ from app.documents import PREFIX
 from app.errors import add_error_handlers
 from app.gate import PUBLIC, Gate
 from app.idempotency import Idempotency
+from app.image_sets.intake import Intake
+from app.image_sets.reading import SetLimits
+from app.images import Darkroom
 from app.menu import Menu
 from app.pictures import Gallery
 from app.pressure import Pressure
 from app.requests import BodyLimits
-from app.routes import catalogue, events, explanations, health, letters, pictures
+from app.routes import catalogue, events, explanations, health, image_sets, letters, pictures
 from app.services import Services
 from app.settings import ApiSettings
 from app.submissions import Desk
@@ -38,6 +41,7 @@ from jobs.calls import WebhookCalls
 from jobs.catalogue import load_catalogue
 from jobs.changes import Changes
 from jobs.connection import connect
+from jobs.image_sets import ImageSets
 from jobs.keys import Keys
 from jobs.queue import JobQueue
 from jobs.registry import Registry
@@ -66,7 +70,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         lifespan=_lifespan(settings, access, telemetry),
     )
     add_error_handlers(app)
-    for part in (pictures, explanations, events, catalogue, letters, health):
+    for part in (pictures, explanations, events, image_sets, catalogue, letters, health):
         app.include_router(part.router)
     app.add_middleware(
         Gate, access=access, public=PUBLIC | ({"/metrics"} if settings.public_metrics else set())
@@ -79,53 +83,65 @@ def create_app(settings: ApiSettings) -> FastAPI:
 def _lifespan(
     settings: ApiSettings, access: Access, telemetry: Telemetry
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Every stop is written beside its start; they run in reverse."""
-
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        keys = Keys(settings.namespace)
         async with AsyncExitStack() as stack:
-            redis = connect(settings.redis_url or REDIS_URL, timeout_seconds=settings.redis_seconds)
-            stack.push_async_callback(redis.aclose)
-
-            decoder = Decoder(_upload_limits(settings), settings.decoder_processes)
-            await decoder.start()
-            stack.push_async_callback(decoder.stop)
-
-            changes = Changes(redis, keys)
-            await changes.start()
-            stack.push_async_callback(changes.stop)
-
-            store, registry = JobStore(redis, keys), Registry(redis, keys)
-            calls = WebhookCalls(redis, keys)
-            if not access.open:
-                sender = await stack.enter_async_context(_sender(settings))
-                courier = Courier(calls, store, access, sender, telemetry)
-                await courier.start()
-                stack.push_async_callback(courier.stop)
-
-            menu, secret = Menu(load_catalogue(), registry), _secret(settings)
-            app.state.services = Services(
-                settings=settings,
-                access=access,
-                queue=JobQueue(redis, keys),
-                calls=calls,
-                store=store,
-                registry=registry,
-                menu=menu,
-                desk=Desk(menu, decoder, secret),
-                idempotency=Idempotency(Bindings(redis, keys), secret),
-                pressure=Pressure(),
-                lookout=Lookout(store, changes),
-                gallery=Gallery(store, settings.picture_cache_bytes),
-                telemetry=telemetry,
-                body_limits=BodyLimits(settings.max_upload_bytes, settings.body_seconds),
-            )
+            app.state.services = await _started(stack, settings, access, telemetry)
             gc.collect()
             gc.freeze()  # what lives as long as the process is not looked through again and again
             yield
 
     return lifespan
+
+
+async def _started(
+    stack: AsyncExitStack, settings: ApiSettings, access: Access, telemetry: Telemetry
+) -> Services:
+    """Every stop is written beside its start; they run in reverse."""
+    redis = connect(settings.redis_url or REDIS_URL, timeout_seconds=settings.redis_seconds)
+    stack.push_async_callback(redis.aclose)
+
+    decoder = Decoder(_upload_limits(settings), settings.decoder_processes)
+    await decoder.start()
+    stack.push_async_callback(decoder.stop)
+
+    changes = Changes(redis, Keys(settings.namespace))
+    await changes.start()
+    stack.push_async_callback(changes.stop)
+
+    services = _services(settings, access, telemetry, decoder, changes)
+    if not access.open:
+        sender = await stack.enter_async_context(_sender(settings))
+        courier = Courier(services.calls, services.store, access, sender, telemetry)
+        await courier.start()
+        stack.push_async_callback(courier.stop)
+    return services
+
+
+def _services(
+    settings: ApiSettings, access: Access, telemetry: Telemetry, decoder: Decoder, changes: Changes
+) -> Services:
+    redis, keys = changes.redis, changes.keys
+    store, registry, secret = JobStore(redis, keys), Registry(redis, keys), _secret(settings)
+    menu = Menu(load_catalogue(), registry)
+    return Services(
+        settings=settings,
+        access=access,
+        queue=JobQueue(redis, keys),
+        calls=WebhookCalls(redis, keys),
+        store=store,
+        registry=registry,
+        menu=menu,
+        desk=Desk(menu, decoder, secret),
+        idempotency=Idempotency(Bindings(redis, keys), secret),
+        intake=Intake(Darkroom(decoder, secret), secret, _set_limits(settings)),
+        image_sets=ImageSets(redis, keys),
+        pressure=Pressure(),
+        lookout=Lookout(store, changes),
+        gallery=Gallery(store, settings.picture_cache_bytes),
+        telemetry=telemetry,
+        body_limits=BodyLimits(settings.max_upload_bytes, settings.body_seconds),
+    )
 
 
 def _sender(settings: ApiSettings) -> Sender:
@@ -141,6 +157,15 @@ def _upload_limits(settings: ApiSettings) -> UploadLimits:
         max_bytes=settings.max_upload_bytes,
         max_pixels=settings.max_pixels,
         seconds=settings.decode_seconds,
+    )
+
+
+def _set_limits(settings: ApiSettings) -> SetLimits:
+    return SetLimits(
+        images=settings.max_set_images,
+        body_bytes=settings.max_set_bytes,
+        pixel_bytes=settings.max_set_pixel_bytes,
+        seconds=settings.set_seconds,
     )
 
 

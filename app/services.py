@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from app.access import Access, Caller
 from app.idempotency import Idempotency
+from app.image_sets.intake import Intake
 from app.menu import Menu
 from app.pictures import Gallery
 from app.pressure import Pressure
@@ -19,6 +20,7 @@ from app.telemetry import Telemetry
 from app.waiting import Lookout
 from jobs.calls import WebhookCalls
 from jobs.errors import Forbidden
+from jobs.image_sets import ImageSets
 from jobs.queue import JobQueue
 from jobs.registry import Registry
 from jobs.store import JobStore
@@ -37,6 +39,8 @@ class Services:
     menu: Menu
     desk: Desk
     idempotency: Idempotency
+    intake: Intake
+    image_sets: ImageSets
     pressure: Pressure
     lookout: Lookout
     gallery: Gallery

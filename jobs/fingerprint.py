@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jobs.job import SCHEMA_VERSION, MethodRef, MetricRef, ModelRef
@@ -52,6 +52,13 @@ def job_id(
 def image_key(secret: bytes, *, tenant: str, digest: str) -> str:
     """The name under which a tenant's pixels are kept; another tenant's equal image has another name."""
     return _hmac(secret, ["image", tenant, digest])
+
+
+def image_set_id(
+    secret: bytes, *, tenant: str, pictures: Sequence[tuple[str, str, str | None, str | None]]
+) -> str:
+    """Equal exactly for equal sets of a tenant; name, digest, digest of the mask and label of each."""
+    return _hmac(secret, ["image set", tenant, sorted(map(list, pictures), key=lambda each: each[0])])
 
 
 def request_name(secret: bytes, *, tenant: str, key: str) -> str:

@@ -10,7 +10,8 @@ All keys of one deployment share the hash tag `{namespace}`, so each script stay
 | `maps:<id>`               | hash   | `<target>`, `<target>/<part>` -> little-endian float32 | `RESULT`    |
 | `draft:<id>`              | hash   | `draft` -> the `Draft` as JSON, `<target>` -> float32  | `DRAFT`     |
 | `image:<image>`           | string | raw pixels of an image, a reference or a mask          | `RESULT`    |
-| `image-jobs:<image>`      | set    | ids of the jobs that use it, for whichever it is       | `RESULT`    |
+| `image-users:<image>`     | set    | who uses it: ids of jobs, and `set:<id>`               | `RESULT`    |
+| `image-set:<id>`          | hash   | an `ImageSet`, when it was posted and how often        | `RESULT`    |
 | `queue:v1:<model>:<flow>` | stream | a flow's jobs that are not finished                    | `QUEUE`     |
 | `flows:v1:<model>`        | zset   | flows with queues, by their last job                   | `QUEUE`     |
 | `bell:v1:<model>:<lane>`  | list   | one element when a job came while nobody waited        | `QUEUE`     |
@@ -29,7 +30,7 @@ All keys of one deployment share the hash tag `{namespace}`, so each script stay
 | `model:<model>`           | string | `ModelCard` as JSON                                    | `SEEN`      |
 | `models`                  | zset   | model keys by first announcement                       | `SEEN`      |
 
-Until its jobs are accepted a binding lives for `RESERVED` alone.
+Until its jobs are accepted a binding lives for `RESERVED` alone, and so do pixels until their set is.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from dataclasses import dataclass
 from jobs.job import SCHEMA_VERSION, Flow, Lane
 
 GROUP = "workers"
+SET = "set"  # an image is used by a job, `<id>`, or by a set, `set:<id>`
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,16 @@ class Keys:
     def image(self, image: str) -> str:
         return self._key("image", image)
 
-    def image_jobs(self, image: str) -> str:
-        return self._key("image-jobs", image)
+    def image_users(self, image: str) -> str:
+        return self._key("image-users", image)
+
+    def image_set(self, set_id: str) -> str:
+        return self._key("image-set", set_id)
+
+    def user(self, user: str) -> str:
+        """The key without which one of the users of an image is gone."""
+        kind, _, name = user.rpartition(":")
+        return self.image_set(name) if kind == SET else self.job(name)
 
     def queue(self, model_key: str, flow: Flow) -> str:
         """Jobs of another version of the message have queues of their own, for workers of that version."""

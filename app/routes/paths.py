@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path
 
+from app.image_sets.documents import no_set
 from app.pictures import not_found
 
 ID = r"^[a-z2-7]{32}$"
@@ -23,4 +24,15 @@ async def explanation_id_of(explanation_id: Spelled) -> str:
     return explanation_id
 
 
+SpelledSet = Annotated[str, Path(json_schema_extra={"pattern": ID}, description="Id of an image set.")]
+
+
+async def image_set_id_of(image_set_id: SpelledSet) -> str:
+    """Every other spelling is answered as an unknown id."""
+    if not re.fullmatch(ID, image_set_id):
+        raise no_set()
+    return image_set_id
+
+
+ImageSetId = Annotated[str, Depends(image_set_id_of)]
 ExplanationId = Annotated[str, Depends(explanation_id_of)]

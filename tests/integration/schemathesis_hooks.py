@@ -22,7 +22,7 @@ schemathesis.openapi.format("byte", pictures.map(lambda data: base64.b64encode(d
 
 KEPT = 8
 LONGEST_NAME = 64
-explained: list[str] = []
+known: dict[str, list[str]] = {"explanation_id": [], "image_set_id": []}
 
 Generated = Any  # whatever Schemathesis has generated
 
@@ -41,23 +41,28 @@ def map_query(_context: HookContext, query: Generated) -> Generated:
 
 @schemathesis.hook
 def map_path_parameters(_context: HookContext, parameters: Generated) -> Generated:
-    """Lead well-formed ids to explanations that exist."""
-    name = (parameters or {}).get("explanation_id")
-    if explained and isinstance(name, str) and re.fullmatch(ID, name):
-        parameters["explanation_id"] = explained[ord(name[0]) % len(explained)]
+    """Lead well-formed ids to explanations and image sets that exist."""
+    for field, ids in known.items():
+        name = (parameters or {}).get(field)
+        if ids and isinstance(name, str) and re.fullmatch(ID, name):
+            parameters[field] = ids[ord(name[0]) % len(ids)]
     return parameters
 
 
 @schemathesis.hook
 def after_call(_context: HookContext, case: Case[Any], response: Response) -> None:
-    """Remember what was explained."""
-    if case.method == "POST" and response.status_code == 200:
+    """Remember what was explained, and what was sent to be."""
+    if case.method == "POST" and response.status_code in {200, 201}:
         body = response.json()
         found = [each["id"] for each in body.get("explanations", [body]) if "id" in each]
-        explained[:] = [*explained, *found][-KEPT:]
+        ids = known["image_set_id" if case.path.endswith("/image-sets") else "explanation_id"]
+        ids[:] = [*ids, *found][-KEPT:]
 
 
 def _known(fields: Generated) -> Generated:
+    if isinstance(fields, dict) and isinstance(fields.get("images"), list):
+        # All files of a field are sent under one name, which must be different for each picture of a set.
+        return {"images": fields["images"][:1]} if len(fields["images"]) > 1 else fields
     if isinstance(fields, dict):
         for name in fields.keys() & FORM.keys():
             if isinstance(fields[name], str) and 1 <= len(fields[name]) <= LONGEST_NAME:

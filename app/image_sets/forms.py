@@ -1,0 +1,43 @@
+"""The request body of an image set as the OpenAPI document describes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.forms import IMAGE_TYPES
+
+Json = dict[str, Any]  # Any: parts of an OpenAPI document
+
+_PICTURES: Json = {"type": "array", "items": {"type": "string", "format": "binary"}}
+SET_FORM: Json = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["images"],
+    "properties": {
+        "images": {
+            **_PICTURES,
+            "minItems": 1,
+            "description": "The pictures; each filename is the name of its picture, and of no other.",
+        },
+        "masks": {
+            **_PICTURES,
+            "description": "Where the findings lie; each is as large as its image and named like it.",
+        },
+        "labels": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "description": "An object: name of a picture to its class, a label or an index.",
+        },
+    },
+}
+SET_BODY: Json = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": SET_FORM,
+                "encoding": {name: {"contentType": ", ".join(IMAGE_TYPES)} for name in ("images", "masks")},
+            }
+        },
+    }
+}

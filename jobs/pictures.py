@@ -1,0 +1,28 @@
+"""What an image set is: pictures of a tenant under names, each perhaps with a mask and a label."""
+
+from __future__ import annotations
+
+from jobs.job import ImageRef, Message
+
+
+class SetPicture(Message):
+    """One picture of a set under the name of its file, which no other picture of the set has."""
+
+    name: str
+    image: ImageRef
+    mask: ImageRef | None = None
+    label: str | None = None
+
+
+class ImageSet(Message):
+    """Pictures by name; their pixels lie beside those of jobs."""
+
+    id: str
+    tenant: str
+    pictures: tuple[SetPicture, ...]
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The keys of all images and masks, each once."""
+        every = (ref for picture in self.pictures for ref in (picture.image, picture.mask))
+        return tuple(dict.fromkeys(ref.key for ref in every if ref is not None))
