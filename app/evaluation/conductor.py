@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import replace
 from threading import Event
 
-from app.commands.service import Away, Document, Service
-from app.evaluation.book import Book, Row, key_of
+from app.commands.service import Away, Service
+from app.evaluation.book import Book
 from app.evaluation.cells import Cell
+from app.evaluation.folder import Picture
+from app.evaluation.rows import Row, rows_of
 from jobs.errors import InvalidRequest, Unavailable
 from jobs.job import Lane
 
@@ -33,7 +34,7 @@ class Conductor:
         self._sleep = sleep
         self._stopped = Event()
 
-    def conduct(self, cells: Sequence[Cell], advance: Callable[[], object]) -> None:
+    def conduct(self, cells: Sequence[Cell[Picture]], advance: Callable[[], object]) -> None:
         """Go through the cells; `advance` is called after each. What is written down stays, come what may.
 
         Raises `Unavailable` when the service stays away, and InvalidRequest when it refuses for good.
@@ -56,7 +57,7 @@ class Conductor:
                 self._stopped.set()
                 threads.shutdown(wait=True, cancel_futures=True)
 
-    def _explain(self, cell: Cell) -> list[Row]:
+    def _explain(self, cell: Cell[Picture]) -> list[Row]:
         """The rows of a cell. One whose turn never comes again ends without any."""
         files = cell.picture.read()
         fields: dict[str, str | list[str]] = {
@@ -81,30 +82,5 @@ class Conductor:
             raise InvalidRequest("the evaluation was stopped")
 
 
-def rows_of(cell: Cell, document: Document) -> list[Row]:
-    """A finished explanation as rows: one for each metric of each target, or one that says why not."""
-    model, weights, method, image, digest = key_of(cell)
-    row = Row(model, weights, method, image, digest, explanation=document["id"])
-    if document["error"]:
-        return [replace(row, error=f"{document['error']['code']}: {document['error']['detail']}")]
-    if document["state"] != "done":
-        return [replace(row, error=document["state"])]
-    row = replace(row, seconds=document["timings"]["compute_s"])
-    return [
-        replace(
-            row,
-            label=target["label"],
-            score=target["score"],
-            rank=target["rank"],
-            flags=" ".join(target["flags"]),
-            findings=" ".join(sorted({finding["code"] for finding in target["findings"]})),
-            metric=one["metric"],
-            **{name: one[name] for name in ("higher_is_better", "value", "random", "edges")},
-        )
-        for target in document["trust"]["targets"]
-        for one in target["measurements"]
-    ]
-
-
-def _some(cells: Iterator[Cell], count: int) -> list[Cell]:
+def _some(cells: Iterator[Cell[Picture]], count: int) -> list[Cell[Picture]]:
     return [cell for _, cell in zip(range(count), cells, strict=False)]

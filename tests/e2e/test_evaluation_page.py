@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page
 
-from app.evaluation.book import Row
 from app.evaluation.page import page
+from app.evaluation.rows import Row
 from jobs.catalogue import load_catalogue
 from tests.api import model_card
 from tests.e2e.browser import chromium
