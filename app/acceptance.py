@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, suppress
 from app.access import Caller
 from app.requests import Submission
 from app.services import Services
+from app.settings import ApiSettings
 from app.submissions import Order
 from jobs.bindings import Attempt
 from jobs.errors import Gone
@@ -81,6 +82,16 @@ async def replayed(
     return records
 
 
+def limits_of(settings: ApiSettings) -> Limits:
+    """How much may be queued."""
+    return Limits(
+        jobs=settings.queue_capacity,
+        tenant_jobs=settings.tenant_capacity,
+        wait_seconds=settings.queue_seconds,
+        tenant_seconds=settings.tenant_seconds,
+    )
+
+
 def cancelled(job: Job) -> JobRecord:
     """What remains to be said of a job that was erased while its client waited; its times are gone."""
     return JobRecord(
@@ -108,13 +119,7 @@ def _kind(tenant: str, submission: Submission) -> tuple[str, ...]:
 
 async def _accepted(services: Services, order: Order) -> Accepted:
     """Put a job into the queue, or find it; large pixels travel only when they are not stored yet."""
-    settings, opened = services.settings, order.opened
-    limits = Limits(
-        jobs=settings.queue_capacity,
-        tenant_jobs=settings.tenant_capacity,
-        wait_seconds=settings.queue_seconds,
-        tenant_seconds=settings.tenant_seconds,
-    )
+    opened, limits = order.opened, limits_of(services.settings)
 
     async def submit(pixels: bytes | None, reference: bytes | None, mask: bytes | None) -> Accepted:
         return await services.queue.submit(

@@ -13,10 +13,14 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from app.acceptance import limits_of
 from app.access import Access, check_address, server_secret
 from app.description import describe
 from app.documents import PREFIX
 from app.errors import add_error_handlers
+from app.evaluator.asking import Asking
+from app.evaluator.evaluator import Evaluator
+from app.evaluator.work import Tools
 from app.gate import PUBLIC, Gate
 from app.idempotency import Idempotency
 from app.image_sets.intake import Intake
@@ -26,7 +30,7 @@ from app.menu import Menu
 from app.pictures import Gallery
 from app.pressure import Pressure
 from app.requests import BodyLimits
-from app.routes import catalogue, events, explanations, health, image_sets, letters, pictures
+from app.routes import catalogue, evaluations, events, explanations, health, image_sets, letters, pictures
 from app.services import Services
 from app.settings import ApiSettings
 from app.submissions import Desk
@@ -36,6 +40,8 @@ from app.uploads.formats import UploadLimits
 from app.waiting import Lookout
 from app.webhooks.delivery import Courier
 from app.webhooks.sending import Sender, trusted
+from app.wishes import Wishes
+from jobs.analyses import Analyses
 from jobs.bindings import Bindings
 from jobs.calls import WebhookCalls
 from jobs.catalogue import load_catalogue
@@ -70,7 +76,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         lifespan=_lifespan(settings, access, telemetry),
     )
     add_error_handlers(app)
-    for part in (pictures, explanations, events, image_sets, catalogue, letters, health):
+    for part in (pictures, explanations, events, image_sets, evaluations, catalogue, letters, health):
         app.include_router(part.router)
     app.add_middleware(
         Gate, access=access, public=PUBLIC | ({"/metrics"} if settings.public_metrics else set())
@@ -110,6 +116,8 @@ async def _started(
     stack.push_async_callback(changes.stop)
 
     services = _services(settings, access, telemetry, decoder, changes)
+    await services.evaluator.start()
+    stack.push_async_callback(services.evaluator.stop)
     if not access.open:
         sender = await stack.enter_async_context(_sender(settings))
         courier = Courier(services.calls, services.store, access, sender, telemetry)
@@ -122,12 +130,24 @@ def _services(
     settings: ApiSettings, access: Access, telemetry: Telemetry, decoder: Decoder, changes: Changes
 ) -> Services:
     redis, keys = changes.redis, changes.keys
-    store, registry, secret = JobStore(redis, keys), Registry(redis, keys), _secret(settings)
-    menu = Menu(load_catalogue(), registry)
+    store, registry, queue = JobStore(redis, keys), Registry(redis, keys), JobQueue(redis, keys)
+    menu, secret = Menu(load_catalogue(), registry), _secret(settings)
+    analyses, image_sets = Analyses(redis, keys), ImageSets(redis, keys)
+    tools = Tools(
+        analyses=analyses,
+        image_sets=image_sets,
+        queue=queue,
+        store=store,
+        changes=changes,
+        wishes=Wishes(menu),
+        secret=secret,
+        limits=limits_of(settings),
+        in_flight=settings.evaluation_in_flight,
+    )
     return Services(
         settings=settings,
         access=access,
-        queue=JobQueue(redis, keys),
+        queue=queue,
         calls=WebhookCalls(redis, keys),
         store=store,
         registry=registry,
@@ -135,7 +155,10 @@ def _services(
         desk=Desk(menu, decoder, secret),
         idempotency=Idempotency(Bindings(redis, keys), secret),
         intake=Intake(Darkroom(decoder, secret), secret, _set_limits(settings)),
-        image_sets=ImageSets(redis, keys),
+        image_sets=image_sets,
+        asking=Asking(menu, image_sets, secret, settings.max_evaluation_cells),
+        analyses=analyses,
+        evaluator=Evaluator(tools),
         pressure=Pressure(),
         lookout=Lookout(store, changes),
         gallery=Gallery(store, settings.picture_cache_bytes),

@@ -8,6 +8,8 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from app.access import Access, Caller
+from app.evaluator.asking import Asking
+from app.evaluator.evaluator import Evaluator
 from app.idempotency import Idempotency
 from app.image_sets.intake import Intake
 from app.menu import Menu
@@ -18,6 +20,7 @@ from app.settings import ApiSettings
 from app.submissions import Desk
 from app.telemetry import Telemetry
 from app.waiting import Lookout
+from jobs.analyses import Analyses
 from jobs.calls import WebhookCalls
 from jobs.errors import Forbidden
 from jobs.image_sets import ImageSets
@@ -39,6 +42,9 @@ class Services:
     menu: Menu
     desk: Desk
     idempotency: Idempotency
+    asking: Asking
+    analyses: Analyses
+    evaluator: Evaluator
     intake: Intake
     image_sets: ImageSets
     pressure: Pressure

@@ -50,6 +50,13 @@ class ApiSettings(BaseSettings):
         300.0, gt=0, le=3600, description="How long an image set may take to arrive, and to be decoded."
     )
 
+    max_evaluation_cells: int = Field(
+        50_000, ge=1, le=1_000_000, description="Explanations of one evaluation at most."
+    )
+    evaluation_in_flight: int = Field(
+        16, ge=1, le=256, description="Explanations of an evaluation that are queued at a time."
+    )
+
     queue_capacity: int = Field(1000, ge=1, description="Unfinished jobs of one model that are accepted.")
     tenant_capacity: int = Field(500, ge=1, description="Unfinished jobs of one tenant that are accepted.")
     queue_seconds: float = Field(

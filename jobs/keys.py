@@ -24,6 +24,11 @@ All keys of one deployment share the hash tag `{namespace}`, so each script stay
 | `binding:<name>`          | hash   | fingerprint, attempts, jobs of a request with a key    | `RESULT`    |
 | `webhooks:<id>`           | hash   | whom an unfinished job calls (`Webhook`) -> upon what  | `RESULT`    |
 | `calls`                   | zset   | calls to webhooks by the time that they are due        | `RESULT`    |
+| `analysis:<id>`           | hash   | an `Analysis`, its state, times and failure            | `RESULT`    |
+| `analysis-parts:<id>`     | hash   | what came of each part that is done                    | `RESULT`    |
+| `analysis-jobs:<id>`      | set    | jobs that it has put into the queue, not finished      | `RESULT`    |
+| `analyses`                | zset   | unfinished ones by the time when they may be taken     | `RESULT`    |
+| `tenant-analyses:<tenant>`| zset   | a tenant's unfinished ones by when they were held      | `RESULT`    |
 | `dead`                    | stream | dead letters with their reason                         | `DEAD`      |
 | `worker:<worker>`         | string | `WorkerCard` as JSON                                   | `HEARTBEAT` |
 | `workers`                 | zset   | worker ids by last heartbeat                           | `SEEN`      |
@@ -123,11 +128,27 @@ class Keys:
     def binding(self, name: str) -> str:
         return self._key("binding", name)
 
+    def analysis(self, analysis_id: str) -> str:
+        return self._key("analysis", analysis_id)
+
+    def analysis_parts(self, analysis_id: str) -> str:
+        return self._key("analysis-parts", analysis_id)
+
+    def analysis_jobs(self, analysis_id: str) -> str:
+        return self._key("analysis-jobs", analysis_id)
+
+    def tenant_analyses(self, tenant: str) -> str:
+        return self._key("tenant-analyses", tenant)
+
     def worker(self, worker: str) -> str:
         return self._key("worker", worker)
 
     def model(self, model_key: str) -> str:
         return self._key("model", model_key)
+
+    @property
+    def analyses(self) -> str:
+        return self._key("analyses")
 
     @property
     def calls(self) -> str:

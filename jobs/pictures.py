@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from jobs.job import ImageRef, Message
 
 
@@ -12,6 +14,12 @@ class SetPicture(Message):
     image: ImageRef
     mask: ImageRef | None = None
     label: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits of what the picture is, with its mask if it has one."""
+        digests = [self.image.digest] + ([self.mask.digest] if self.mask else [])
+        return hashlib.sha256(" ".join(digests).encode()).hexdigest()[:16]
 
 
 class ImageSet(Message):

@@ -38,6 +38,7 @@ from jobs.result import (
     TargetResult,
     map_name,
 )
+from jobs.trust import Measurement, TargetTrust, Trust
 
 LABELS = ("none", "mass", "nodule", "calcification", "<img src=x onerror=alert(1)>")
 PREDICTED = 2
@@ -120,6 +121,7 @@ def result_of(job: Job) -> tuple[Result, Maps]:
         id=job.id,
         predictions=(Prediction(index=PREDICTED, label=LABELS[PREDICTED], score=0.5, logit=1.0),),
         targets=found,
+        trust=Trust(targets=tuple(_trust(job, target) for target in found)),
         provenance=Provenance(
             image=job.image.digest,
             reference=job.reference.digest if job.reference else None,
@@ -130,6 +132,32 @@ def result_of(job: Job) -> tuple[Result, Maps]:
     arrays = ((None, relevance), ("error", lambda target: relevance(target) ** 2))
     maps = {map_name(target, part): values(target).tobytes() for target in targets for part, values in arrays}
     return result, maps | {map_name(target, "changed-image"): changed_image().tobytes() for target in targets}
+
+
+def _trust(job: Job, target: TargetResult) -> TargetTrust:
+    """What the script has measured of a map, if it was asked to."""
+    cards = load_catalogue()
+    measured = [
+        Measurement(
+            metric=metric.name,
+            version=metric.version,
+            params=metric.params,
+            higher_is_better=card.higher_is_better,
+            value=0.25,
+            random=0.5,
+        )
+        for metric in job.metrics
+        if (card := cards.metric(metric.name))
+    ]
+    return TargetTrust(
+        index=target.index,
+        label=target.label,
+        score=target.score,
+        rank=target.rank,
+        is_predicted=target.index == PREDICTED,
+        native_grid=(SIDE, SIDE),
+        measurements=tuple(measured),
+    )
 
 
 def draft_of(job: Job, samples: int) -> tuple[Draft, Maps]:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from app.evaluation.cells import Cell, Named
@@ -50,7 +50,7 @@ class Row:
 
 
 NAMES = [field.name for field in fields(Row)]
-KEY_NAMES = frozenset(NAMES[:5])
+KEY = NAMES[:5]
 NUMBERS = frozenset({"score", "value", "random", "edges", "seconds"})
 BOOLEANS = {"True": True, "False": False, "": None}
 
@@ -87,7 +87,7 @@ def rows_of(cell: Cell[Named], document: Document) -> list[Row]:
 
 def lines(rows: Iterable[Row]) -> str:
     """Rows as lines of a table."""
-    return _table([_spelled(value) for value in asdict(row).values()] for row in rows)
+    return _table([_spelled(value) for value in vars(row).values()] for row in rows)
 
 
 def heading() -> str:
@@ -104,21 +104,18 @@ def read(table: str) -> list[Row]:
 
 
 def packed(rows: Sequence[Row]) -> bytes:
-    """The rows of one cell without what the cell says of itself and what is not said."""
+    """The rows of one cell, short: what the cell says stands there once, and what is empty not at all."""
     told = [
-        {
-            name: value
-            for name, value in asdict(row).items()
-            if name not in KEY_NAMES and value not in ("", None)
-        }
+        {name: value for name, value in list(vars(row).items())[len(KEY) :] if value not in ("", None)}
         for row in rows
     ]
-    return json.dumps(told, separators=(",", ":")).encode()
+    return json.dumps([rows[0].key if rows else None, told], separators=(",", ":")).encode()
 
 
-def unpacked(cell: Cell[Named], content: bytes) -> list[Row]:
+def unpacked(content: bytes) -> list[Row]:
     """The rows of a cell that were packed."""
-    return [Row(*key_of(cell), **told) for told in json.loads(content)]
+    key, told = json.loads(content)
+    return [Row(*key, **one) for one in told]
 
 
 def _table(records: Iterable[Sequence[str]]) -> str:

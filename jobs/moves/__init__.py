@@ -1,5 +1,15 @@
 """Every change of a job as one script call: which keys it touches and what it is told."""
 
+from jobs.moves.analyses import (
+    begin_analysis,
+    end_analysis,
+    erase_analysis,
+    hold_analysis,
+    note_part,
+    open_analysis,
+    own_job,
+    take,
+)
 from jobs.moves.bindings import abandon, bind, reserve
 from jobs.moves.clients import Limits, cancel, erase, outlook, retry, submit
 from jobs.moves.image_sets import drop_set, keep_set, leave_set, renew_set
@@ -24,6 +34,7 @@ __all__ = [
     "Hold",
     "Limits",
     "abandon",
+    "begin_analysis",
     "bind",
     "cancel",
     "collect",
@@ -32,13 +43,19 @@ __all__ = [
     "discard",
     "draft",
     "drop_set",
+    "end_analysis",
     "erase",
+    "erase_analysis",
     "fail",
     "group",
+    "hold_analysis",
     "interrupt",
     "keep_set",
     "leave_set",
+    "note_part",
+    "open_analysis",
     "outlook",
+    "own_job",
     "reclaim",
     "release",
     "renew",
@@ -49,4 +66,5 @@ __all__ = [
     "settle",
     "start",
     "submit",
+    "take",
 ]
