@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from app.evaluator.work import Stopped, Tools, Work
 from jobs.analyses import AnalysisHold
 from jobs.analysis import Analysis
-from jobs.errors import Failure, ImageGone, InternalError, JobFailed, Unavailable
+from jobs.errors import Failure, ImageGone, InternalError, JobFailed, Unavailable, Unreadable
 
 MOST_AT_ONCE = 16  # evaluations in the hands of one process
 VISIBLE_SECONDS = 15.0
@@ -73,11 +73,17 @@ class Evaluator:
             task.add_done_callback(lambda _: self.nudge())
 
     async def _conduct(self, hold: AnalysisHold) -> None:
-        """Work on what was taken until it is done, or lost. An outage of Redis loses it by and by."""
-        with suppress(Unavailable, RedisError):
+        """Work on what was taken until it is done, or lost: to an outage, or to those who can read it."""
+        try:
             analysis = await self._tools.analyses.begun(hold)
             if analysis is not None:
                 await self._hold_on(hold, analysis)
+        except (Unavailable, RedisError):
+            LOG.warning("lost hold of the evaluation %s: Redis is out of reach", hold.id)
+        except Unreadable:
+            LOG.warning("the evaluation %s is left to processes of another version", hold.id)
+        except Exception:
+            LOG.exception("holding the evaluation %s broke off", hold.id)
 
     async def _hold_on(self, hold: AnalysisHold, analysis: Analysis) -> None:
         work = asyncio.create_task(self._failure(analysis))

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from jobs.keys import Keys
 from tests.api import Stage, bearer, png, staged
+from tests.malformed import malformed
 
 SETS = "/api/v1/image-sets"
 Files = dict[str, bytes]
@@ -86,6 +87,19 @@ async def test_everything_that_is_wrong_is_named_at_once(stage: Stage, redis: Re
     }
     assert "12 x 12" in named["masks.a.tif"]
     assert await left(redis, keys) == 0
+
+
+async def test_of_broken_pictures_each_is_named_and_none_is_kept(
+    stage: Stage, redis: Redis, keys: Keys
+) -> None:
+    broken = {f"{number}-{one.kind}": one.data for number, one in enumerate(malformed(60, seed=11))}
+    answer = await post(stage, {"good.png": png(), **broken})
+    assert answer.status_code == 422
+    fields = {error["field"] for error in answer.json()["errors"]}
+    assert len(fields) > 40
+    assert fields <= {f"images.{name}" for name in broken}
+    assert await left(redis, keys) == 0
+    assert (await post(stage, {"good.png": png()})).status_code == 201
 
 
 async def test_tenants_never_meet(redis_url: str, keys: Keys, tmp_path: Path) -> None:

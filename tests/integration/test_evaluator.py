@@ -289,6 +289,18 @@ async def test_a_defect_ends_it_with_a_word(
     assert "broke off" in caplog.text
 
 
+async def test_one_of_another_version_is_left_alone_and_holds_up_no_other(
+    institute: Institute, redis: Redis, keys: Keys, caplog: pytest.LogCaptureFixture
+) -> None:
+    await institute.analyses.submit(ANALYSIS.model_copy(update={"id": "b"}))
+    await redis.hset(keys.analysis("b"), "analysis", "{}")
+    await institute.submit()
+    async with institute.working(), institute.evaluator():
+        await institute.until(State.DONE)
+        await wait_until_async(lambda: "another version" in caplog.text)
+    assert await redis.zscore(keys.analyses, "b") is not None
+
+
 async def test_with_nothing_to_do_it_asks_redis_once_a_look(
     institute: Institute, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from tempfile import SpooledTemporaryFile
 
 import pytest
 from fastapi import Request
@@ -72,6 +73,15 @@ async def test_everything_that_is_wrong_is_named_at_once() -> None:
     assert "twice" in wrong(sent)["images.a.png"]
     assert "filename" in wrong(sent)["images.2"]
     assert "images, masks, labels" in wrong(sent)["colour"]
+
+
+async def test_files_never_touch_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rolled(_file: object) -> None:
+        raise AssertionError("a file went to disk")
+
+    monkeypatch.setattr(SpooledTemporaryFile, "rollover", rolled)
+    sent = await read(("images", "a.png", b"x" * 3000), ("masks", "a.png", b"y" * 500))
+    assert (len(sent.images["a.png"]), len(sent.masks["a.png"])) == (3000, 500)
 
 
 @pytest.mark.parametrize("labels", [b"{", b"[]", b'"a.png"', b'{"a.png": NaN}'])
