@@ -32,9 +32,13 @@ Names = Annotated[tuple[Name, ...], at_most(MOST_NAMES)]
 class EvaluationRequest(Asked):
     """Models, methods and metrics to measure over an image set."""
 
-    image_set: Annotated[str, Field(max_length=64)] = Field(description="Id of an image set.")
-    models: Names | None = Field(None, min_length=1, description="Ids of models; absent: all that are live.")
-    methods: Names | None = Field(None, min_length=1, description="Names of methods; absent: all cheap ones.")
+    image_set: str = Field(description="Id of an image set.", json_schema_extra={"pattern": ID})
+    models: Names | None = Field(
+        None, min_length=1, max_length=MOST_NAMES, description="Ids of models; absent: all that are live."
+    )
+    methods: Names | None = Field(
+        None, min_length=1, max_length=MOST_NAMES, description="Names of methods; absent: all cheap ones."
+    )
     metrics: Annotated[tuple[Name, ...], at_most(MAX_METRICS)] | None = Field(
         None,
         min_length=1,

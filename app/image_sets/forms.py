@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.forms import IMAGE_TYPES
-
 Json = dict[str, Any]  # Any: parts of an OpenAPI document
 
 _PICTURES: Json = {"type": "array", "items": {"type": "string", "format": "binary"}}
@@ -17,7 +15,7 @@ SET_FORM: Json = {
         "images": {
             **_PICTURES,
             "minItems": 1,
-            "description": "The pictures; each filename is the name of its picture, and of no other.",
+            "description": "PNG, JPEG, WebP or TIFF; each filename names its picture, and no other.",
         },
         "masks": {
             **_PICTURES,
@@ -30,14 +28,4 @@ SET_FORM: Json = {
         },
     },
 }
-SET_BODY: Json = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": SET_FORM,
-                "encoding": {name: {"contentType": ", ".join(IMAGE_TYPES)} for name in ("images", "masks")},
-            }
-        },
-    }
-}
+SET_BODY: Json = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": SET_FORM}}}}

@@ -27,6 +27,8 @@ KINDS = {
     "evaluations": "evaluation_id",
 }
 LONGEST_NAME = 64
+MOST_NAMES = 32
+LABELLED = '{"images.png": "nodule"}'
 known: dict[str, list[str]] = {"explanation_id": [], "image_set_id": [], "evaluation_id": []}
 
 Generated = Any  # whatever Schemathesis has generated
@@ -45,9 +47,11 @@ def map_query(_context: HookContext, query: Generated) -> Generated:
 
 
 @schemathesis.hook
-def map_path_parameters(_context: HookContext, parameters: Generated) -> Generated:
-    """Lead well-formed ids to explanations, image sets and evaluations that exist."""
-    for field, ids in known.items():
+def map_path_parameters(context: HookContext, parameters: Generated) -> Generated:
+    """Lead well-formed ids to explanations, image sets and evaluations that exist; the newest stay."""
+    is_erasing = context.operation is not None and context.operation.method.upper() == "DELETE"
+    for field, every in known.items():
+        ids = every[:-1] if is_erasing else every
         name = (parameters or {}).get(field)
         if ids and isinstance(name, str) and re.fullmatch(ID, name):
             parameters[field] = ids[ord(name[0]) % len(ids)]
@@ -67,9 +71,8 @@ def after_call(_context: HookContext, case: Case[Any], response: Response) -> No
 def _known(fields: Generated) -> Generated:
     if not isinstance(fields, dict):
         return fields
-    if isinstance(fields.get("images"), list):
-        # All files of a field are sent under one name, which must be different for each picture of a set.
-        return {"images": fields["images"][:1]} if len(fields["images"]) > 1 else fields
+    if fields.keys() <= {"images", "masks", "labels"}:
+        return _sent(fields)
     if isinstance(fields.get("image_set"), str):
         return _evaluated(fields)
     for name in fields.keys() & FORM.keys():
@@ -82,11 +85,29 @@ def _known(fields: Generated) -> Generated:
     return fields
 
 
+def _are_names(names: Generated) -> bool:
+    if not isinstance(names, list) or not 1 <= len(names) <= MOST_NAMES:
+        return False
+    return all(isinstance(name, str) and 1 <= len(name) <= LONGEST_NAME for name in names)
+
+
+def _sent(fields: dict[str, Generated]) -> Generated:
+    """A set of one picture: all files of a field are sent under one name, `images.png` or `masks.png`."""
+    images = fields.get("images")
+    if not images or not isinstance(images, list):
+        return fields
+    labels = {"labels": LABELLED} if isinstance(fields.get("labels"), str) else {}
+    return {"images": images[:1], **labels}
+
+
 def _evaluated(fields: dict[str, Generated]) -> Generated:
     """A request for an evaluation of what is there."""
-    if known["image_set_id"]:
+    if known["image_set_id"] and re.fullmatch(ID, fields["image_set"]):
         fields["image_set"] = known["image_set_id"][-1]
     for name, one in (("models", FORM["model"]), ("methods", FORM["method"]), ("metrics", "deletion")):
-        if fields.get(name) is None or (isinstance(fields[name], list) and fields[name]):
+        if fields.get(name) is None or _are_names(fields[name]):
             fields[name] = [one]  # all cheap methods would be many jobs
+    params = fields.get("metric_params")
+    if isinstance(params, dict) and all(isinstance(one, dict) for one in params.values()):
+        fields["metric_params"] = {}
     return fields
