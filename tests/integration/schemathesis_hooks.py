@@ -20,6 +20,8 @@ for kind in IMAGE_TYPES:
 schemathesis.openapi.format("binary", pictures)
 schemathesis.openapi.format("byte", pictures.map(lambda data: base64.b64encode(data).decode()))
 
+Generated = Any  # whatever Schemathesis has generated
+
 KEPT = 8
 KINDS = {
     "explanations": "explanation_id",
@@ -28,10 +30,9 @@ KINDS = {
 }
 LONGEST_NAME = 64
 MOST_NAMES = 32
+SENT: dict[str, Generated] = {"images": [], "masks": [], "labels": ""}
 LABELLED = '{"images.png": "nodule"}'
 known: dict[str, list[str]] = {"explanation_id": [], "image_set_id": [], "evaluation_id": []}
-
-Generated = Any  # whatever Schemathesis has generated
 
 
 @schemathesis.hook
@@ -71,7 +72,7 @@ def after_call(_context: HookContext, case: Case[Any], response: Response) -> No
 def _known(fields: Generated) -> Generated:
     if not isinstance(fields, dict):
         return fields
-    if fields.keys() <= {"images", "masks", "labels"}:
+    if fields and fields.keys() <= SENT.keys():
         return _sent(fields)
     if isinstance(fields.get("image_set"), str):
         return _evaluated(fields)
@@ -93,11 +94,14 @@ def _are_names(names: Generated) -> bool:
 
 def _sent(fields: dict[str, Generated]) -> Generated:
     """A set of one picture: all files of a field are sent under one name, `images.png` or `masks.png`."""
-    images = fields.get("images")
-    if not images or not isinstance(images, list):
+    images, masks, labels = (fields.get(name, default) for name, default in SENT.items())
+    if not images or not _are_pictures(images) or not _are_pictures(masks) or not isinstance(labels, str):
         return fields
-    labels = {"labels": LABELLED} if isinstance(fields.get("labels"), str) else {}
-    return {"images": images[:1], **labels}
+    return {"images": images[:1], **({"labels": LABELLED} if labels else {})}
+
+
+def _are_pictures(files: Generated) -> bool:
+    return isinstance(files, list) and all(isinstance(file, bytes) for file in files)
 
 
 def _evaluated(fields: dict[str, Generated]) -> Generated:
