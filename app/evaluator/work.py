@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from app.documents import document
 from app.evaluation.cells import Cell
@@ -26,6 +26,7 @@ from jobs.store import JobRecord, JobStore
 
 LOOK_SECONDS = 5.0  # at a job of which nothing was heard
 LONGEST_WAIT_SECONDS = 15  # after a refusal, whatever it says
+GRACE_SECONDS = 2.0  # for what was begun when the work is broken off
 MOST_ASKED = 3  # for a job that somebody else cancels or erases
 RENEW_SHARE = 8  # of its life an image set may lose before it is renewed
 
@@ -106,19 +107,19 @@ class Work:
         """Put a job into the queue, once there is room; while there is none the others do not ask, either."""
         async with self._door:
             await self._renew()
-            accepted = await _patiently(lambda: self._accepted(job))
-        if accepted and not await _patiently(lambda: self._tools.analyses.own(self._analysis, job.id)):
-            await _patiently(lambda: self._tools.queue.cancel(job.tenant, job.id))
-            raise Stopped
+            await _patiently(lambda: _to_the_end(self._accept(job)))
 
-    async def _accepted(self, job: Job) -> bool:
-        cost = self._tools.wishes.cost(job.method, 1, job.metrics)
+    async def _accept(self, job: Job) -> None:
+        """Cut off in the middle, this would leave a job behind that nobody cancels."""
+        tools, cost = self._tools, self._tools.wishes.cost(job.method, 1, job.metrics)
         terms = Terms(lane=Lane.BULK, cost=cost)
         try:
-            submission = await self._tools.queue.submit(job, None, terms=terms, limits=self._tools.limits)
+            submission = await tools.queue.submit(job, None, terms=terms, limits=tools.limits)
         except Gone:
             raise ImageGone("The image set was erased before the evaluation was done.") from None
-        return submission.created
+        if submission.created and not await _patiently(lambda: tools.analyses.own(self._analysis, job.id)):
+            await _patiently(lambda: tools.queue.cancel(job.tenant, job.id))
+            raise Stopped
 
     async def _watched(self, job: Job, watch: Watch) -> JobRecord | None:
         while True:
@@ -152,3 +153,15 @@ async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
             return await call()
         except Busy as error:
             await asyncio.sleep(min(error.retry_after, LONGEST_WAIT_SECONDS))
+
+
+async def _to_the_end(call: Coroutine[Any, Any, T]) -> T:  # Any: what nobody sends or yields
+    """The answer; who is cancelled meanwhile still waits for it a little."""
+    task = asyncio.create_task(call)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=GRACE_SECONDS)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise

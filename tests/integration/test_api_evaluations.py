@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from app.evaluation.rows import NAMES
+from jobs.analyses import AnalysisRecord
 from jobs.errors import Failure, NotExplainable
 from jobs.keys import Keys
 from tests.api import EXPLANATIONS, Stage, bearer, model_card, png, staged, worker_card
@@ -195,16 +196,25 @@ async def test_tenants_never_meet(redis_url: str, keys: Keys, tmp_path: Path) ->
         assert (await stage.client.get(place, headers=mine)).status_code == 404
 
 
-async def test_cancelling_ends_its_jobs_and_tells_who_waits(stage: Stage) -> None:
+async def test_cancelling_ends_its_jobs_and_tells_who_waits(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analyses, read = stage.app.state.services.analyses, list[AnalysisRecord | None]()
+    record = analyses.record
+
+    async def noted(tenant: str, name: str) -> AnalysisRecord | None:
+        read.append(await record(tenant, name))
+        return read[-1]
+
+    monkeypatch.setattr(analyses, "record", noted)
     stage.worker.hold = asyncio.Event()
     name = await sent(stage)
     asked = await ask(stage, name)
     place = asked.headers["location"]
     await wait_until_async(lambda: stage.worker.held, what="a job that runs")
+    before = len(read)
     waiting = asyncio.create_task(stage.client.get(place, headers=WAIT))
-    await wait_until_async(
-        lambda: stage.app.state.services.lookout._changes.watched > PICTURES * len(METHODS)
-    )
+    await wait_until_async(lambda: len(read) > before, what="somebody waits")
     assert (await stage.client.delete(place)).status_code == 204
     assert (await waiting).json()["state"] == "cancelled"
     key = model_card().ref.key
