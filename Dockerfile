@@ -21,6 +21,7 @@ FROM scratch AS sources
 COPY app /app
 COPY jobs /jobs
 COPY openapi /openapi
+COPY rationale /rationale
 COPY workers /workers
 
 # In both builders the first installation sees no sources: it brings what they need, in a layer that outlives their changes.

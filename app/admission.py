@@ -12,17 +12,21 @@ from jobs.queue import JobQueue, Limits, Submission
 LARGE_BYTES = 1_000_000
 
 
+def limits_of(settings: ApiSettings) -> Limits:
+    """How much may be queued."""
+    return Limits(
+        jobs=settings.queue_capacity,
+        tenant_jobs=settings.tenant_capacity,
+        wait_seconds=settings.queue_seconds,
+        tenant_seconds=settings.tenant_seconds,
+    )
+
+
 class Admission:
     """The one door to the queue."""
 
-    def __init__(self, queue: JobQueue, settings: ApiSettings) -> None:
-        self._queue = queue
-        self._limits = Limits(
-            jobs=settings.queue_capacity,
-            tenant_jobs=settings.tenant_capacity,
-            wait_seconds=settings.queue_seconds,
-            tenant_seconds=settings.tenant_seconds,
-        )
+    def __init__(self, queue: JobQueue, limits: Limits) -> None:
+        self._queue, self._limits = queue, limits
 
     async def admit(self, order: Order) -> Submission:
         """Put a job into the queue, or find it; large pixels travel only when they are not stored yet.

@@ -74,6 +74,7 @@ def answers(
 
 WORDS = {
     200: "Done",
+    201: "Kept; it is at `Location`",
     202: "Accepted; look again at `Location`",
     204: "Nothing more to tell",
     304: "Not modified",

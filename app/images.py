@@ -42,7 +42,7 @@ class Darkroom:
         refusals: dict[str, Refused] = {}
         for field, data in files.items():
             try:
-                pictures[field] = await self._picture(tenant, await self._decoder.decode(data))
+                pictures[field] = await self.picture(tenant, data)
             except Refused as error:
                 refusals[field] = error
         wrong = [Problem(field=field, message=error.detail) for field, error in refusals.items()]
@@ -52,7 +52,9 @@ class Darkroom:
         problems.extend(wrong)
         return pictures
 
-    async def _picture(self, tenant: str, decoded: Decoded) -> Picture:
+    async def picture(self, tenant: str, data: bytes) -> Picture:
+        """The picture of one file; raises `Refused`."""
+        decoded = await self._decoder.decode(data)
         if decoded.pixels.nbytes < THREAD_BYTES:
             return picture_of(self._secret, tenant, decoded)
         return await asyncio.to_thread(picture_of, self._secret, tenant, decoded)

@@ -14,18 +14,24 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from app.access import Access, check_address, server_secret
-from app.admission import Admission
+from app.admission import Admission, limits_of
 from app.description import describe
 from app.documents import PREFIX
 from app.errors import add_error_handlers
+from app.evaluator.asking import Asking
+from app.evaluator.evaluator import Evaluator
+from app.evaluator.work import Tools
 from app.gate import PUBLIC, Gate
 from app.idempotency import Idempotency
+from app.image_sets.intake import Intake
+from app.image_sets.reading import SetLimits
+from app.images import Darkroom
 from app.menu import Menu
 from app.pictures import Gallery
 from app.pressure import Pressure
 from app.reading import Reader
 from app.requests import BodyLimits
-from app.routes import catalogue, events, explanations, health, letters, pictures
+from app.routes import catalogue, evaluations, events, explanations, health, image_sets, letters, pictures
 from app.sanity.examiner import Examiner
 from app.sanity.inquiry import Inquiry
 from app.services import Services
@@ -37,11 +43,14 @@ from app.uploads.formats import UploadLimits
 from app.waiting import Lookout
 from app.webhooks.delivery import Courier
 from app.webhooks.sending import Sender, trusted
+from app.wishes import Wishes
+from jobs.analyses import Analyses
 from jobs.bindings import Bindings
 from jobs.calls import WebhookCalls
 from jobs.catalogue import load_catalogue
 from jobs.changes import Changes
 from jobs.connection import connect
+from jobs.image_sets import ImageSets
 from jobs.keys import Keys
 from jobs.queue import JobQueue
 from jobs.registry import Registry
@@ -71,7 +80,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         lifespan=_lifespan(settings, access, telemetry),
     )
     add_error_handlers(app)
-    for part in (pictures, explanations, events, catalogue, letters, health):
+    for part in (pictures, explanations, events, image_sets, evaluations, catalogue, letters, health):
         app.include_router(part.router)
     app.add_middleware(
         Gate, access=access, public=PUBLIC | ({"/metrics"} if settings.public_metrics else set())
@@ -89,7 +98,7 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            app.state.services = await _started(settings, access, telemetry, stack)
+            app.state.services = await _started(stack, settings, access, telemetry)
             gc.collect()
             gc.freeze()  # what lives as long as the process is not looked through again and again
             yield
@@ -98,10 +107,9 @@ def _lifespan(
 
 
 async def _started(
-    settings: ApiSettings, access: Access, telemetry: Telemetry, stack: AsyncExitStack
+    stack: AsyncExitStack, settings: ApiSettings, access: Access, telemetry: Telemetry
 ) -> Services:
     """Every stop is written beside its start."""
-    keys = Keys(settings.namespace)
     redis = connect(settings.redis_url or REDIS_URL, timeout_seconds=settings.redis_seconds)
     stack.push_async_callback(redis.aclose)
 
@@ -109,38 +117,61 @@ async def _started(
     await decoder.start()
     stack.push_async_callback(decoder.stop)
 
-    changes = Changes(redis, keys)
+    changes = Changes(redis, Keys(settings.namespace))
     await changes.start()
     stack.push_async_callback(changes.stop)
 
-    store, registry, queue = JobStore(redis, keys), Registry(redis, keys), JobQueue(redis, keys)
-    menu, secret, lookout = Menu(load_catalogue(), registry), _secret(settings), Lookout(store, changes)
-    desk, admission = Desk(menu, decoder, secret), Admission(queue, settings)
-
-    inquiry = Inquiry(desk, admission, queue, lookout, store)
-    examiner = Examiner(SanityRecords(redis, keys), inquiry, menu, enabled=settings.sanity_checks)
-    stack.push_async_callback(examiner.stop)
-    reader, calls = Reader(store, examiner.known), WebhookCalls(redis, keys)
-
+    services = _services(settings, access, telemetry, decoder, changes)
+    stack.push_async_callback(services.examiner.stop)
+    await services.evaluator.start()
+    stack.push_async_callback(services.evaluator.stop)
     if not access.open:
         sender = await stack.enter_async_context(_sender(settings))
-        courier = Courier(calls, reader, access, sender, telemetry)
+        courier = Courier(services.calls, services.reader, access, sender, telemetry)
         await courier.start()
         stack.push_async_callback(courier.stop)
+    return services
 
+
+def _services(
+    settings: ApiSettings, access: Access, telemetry: Telemetry, decoder: Decoder, changes: Changes
+) -> Services:
+    redis, keys = changes.redis, changes.keys
+    store, registry, queue = JobStore(redis, keys), Registry(redis, keys), JobQueue(redis, keys)
+    menu, secret, lookout = Menu(load_catalogue(), registry), _secret(settings), Lookout(store, changes)
+    analyses, image_sets = Analyses(redis, keys), ImageSets(redis, keys)
+    desk, admission = Desk(menu, decoder, secret), Admission(queue, limits_of(settings))
+    inquiry = Inquiry(desk, admission, queue, lookout, store)
+    examiner = Examiner(SanityRecords(redis, keys), inquiry, menu, enabled=settings.sanity_checks)
+    tools = Tools(
+        analyses=analyses,
+        image_sets=image_sets,
+        queue=queue,
+        store=store,
+        changes=changes,
+        wishes=Wishes(menu),
+        secret=secret,
+        limits=limits_of(settings),
+        in_flight=settings.evaluation_in_flight,
+    )
     return Services(
         settings=settings,
         access=access,
         queue=queue,
-        calls=calls,
+        calls=WebhookCalls(redis, keys),
         store=store,
-        reader=reader,
+        reader=Reader(store, examiner.known),
         registry=registry,
         menu=menu,
         desk=desk,
         admission=admission,
         examiner=examiner,
         idempotency=Idempotency(Bindings(redis, keys), secret),
+        intake=Intake(Darkroom(decoder, secret), secret, _set_limits(settings)),
+        image_sets=image_sets,
+        asking=Asking(menu, image_sets, secret, settings.max_evaluation_cells),
+        analyses=analyses,
+        evaluator=Evaluator(tools),
         pressure=Pressure(),
         lookout=lookout,
         gallery=Gallery(store, settings.picture_cache_bytes),
@@ -162,6 +193,15 @@ def _upload_limits(settings: ApiSettings) -> UploadLimits:
         max_bytes=settings.max_upload_bytes,
         max_pixels=settings.max_pixels,
         seconds=settings.decode_seconds,
+    )
+
+
+def _set_limits(settings: ApiSettings) -> SetLimits:
+    return SetLimits(
+        images=settings.max_set_images,
+        body_bytes=settings.max_set_bytes,
+        pixel_bytes=settings.max_set_pixel_bytes,
+        seconds=settings.set_seconds,
     )
 
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
-from collections.abc import AsyncGenerator, Collection
-from contextlib import aclosing
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import Request
 from pydantic_core import from_json
-from starlette.datastructures import ImmutableMultiDict, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.datastructures import ImmutableMultiDict
 
+from app.bodies import FORM_BYTES, FilePart, arriving, broken, read_bytes, read_parts, too_large
 from app.forms import FILES
-from jobs.errors import InvalidRequest, Problem, TooLarge, UnknownFormat
+from jobs.errors import Problem, UnknownFormat
 
-FORM_BYTES = 1024 * 1024  # what may lie around the files: fields, boundaries, headers
 MAX_PARTS = 64
 LISTS = frozenset({"target", "metrics", "webhook_events"})
 JSON_FIELDS = frozenset({"params", "metric_params", "specs"})
@@ -64,11 +61,8 @@ async def read_submission(request: Request, limits: BodyLimits, known: Collectio
     that cannot be parsed or does not arrive in time.
     """
     submission = Submission()
-    try:
-        async with asyncio.timeout(limits.seconds):
-            await _read_body(request, limits, submission, known)
-    except TimeoutError:
-        raise _broken(f"did not arrive within {limits.seconds:g} s") from None
+    async with arriving(limits.seconds):
+        await _read_body(request, limits, submission, known)
     _take_texts(request.query_params, submission, known)
     if "image" not in submission.files and not any(
         problem.field == "image" for problem in submission.problems
@@ -84,9 +78,9 @@ async def _read_body(
     if kind == "multipart/form-data":
         await _read_form(request, limits, submission, known)
     elif kind == "application/json":
-        _read_json(await _read_bytes(request, limits.json_bytes), limits, submission, known)
+        _read_json(await read_bytes(request, limits.json_bytes), limits, submission, known)
     elif kind.startswith("image/") or kind == "application/octet-stream":
-        _take_file("image", await _read_bytes(request, limits.image_bytes), limits, submission)
+        _take_file("image", await read_bytes(request, limits.image_bytes), limits, submission)
     else:
         raise UnknownFormat(
             "Send the image as multipart/form-data, in application/json as base64, or as an image/* body.",
@@ -97,22 +91,11 @@ async def _read_body(
 async def _read_form(
     request: Request, limits: BodyLimits, submission: Submission, known: Collection[str]
 ) -> None:
-    async with aclosing(_limited(request, limits.form_bytes)) as stream:
-        parser = MultiPartParser(
-            request.headers, stream, max_files=len(FILES), max_fields=MAX_PARTS, max_part_size=FORM_BYTES
-        )
-        parser.spool_max_size = limits.form_bytes  # images never touch the disk
-        try:
-            form = await parser.parse()
-        except (MultiPartException, UnicodeError, LookupError) as error:
-            raise _broken(f"is not readable as multipart: {error}") from None
-    try:
-        texts = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
-        for name, value in form.multi_items():
-            if isinstance(value, UploadFile):
-                _take_file(name, await value.read(), limits, submission)
-    finally:
-        await form.close()
+    parts = await read_parts(request, limits.form_bytes, max_files=len(FILES), max_texts=MAX_PARTS)
+    for name, value in parts:
+        if isinstance(value, FilePart):
+            _take_file(name, value.content, limits, submission)
+    texts = [(name, value) for name, value in parts if isinstance(value, str)]
     _take_texts(ImmutableMultiDict(texts), submission, known)
 
 
@@ -120,12 +103,12 @@ def _read_json(body: bytes, limits: BodyLimits, submission: Submission, known: C
     try:
         document = from_json(body, allow_inf_nan=False)
     except ValueError as error:
-        raise _broken(f"is not readable as JSON: {error}") from None
+        raise broken(f"is not readable as JSON: {error}") from None
     if not isinstance(document, dict):
-        raise _broken("must be a JSON object")
+        raise broken("must be a JSON object")
     files = {name: document.pop(name, None) for name in FILES}
     if len(body) - sum(len(text) for text in files.values() if isinstance(text, str)) > FORM_BYTES:
-        raise _too_large(FORM_BYTES, what="The fields besides the image", field="body")
+        raise too_large(FORM_BYTES, what="The fields besides the image", field="body")
     for name, text in files.items():
         if text is not None:
             _take_base64(name, text, limits, submission)
@@ -154,7 +137,7 @@ def _take_file(name: str, content: bytes, limits: BodyLimits, submission: Submis
     elif name in submission.files:
         submission.wrong(name, "is given twice")
     elif len(content) > limits.image_bytes:
-        raise _too_large(limits.image_bytes, field=name)
+        raise too_large(limits.image_bytes, field=name)
     elif not content:
         submission.wrong(name, "is empty")
     else:
@@ -197,33 +180,5 @@ def _number(text: str) -> object:
     return number if isinstance(number, int | float) else text
 
 
-async def _read_bytes(request: Request, limit: int) -> bytes:
-    async with aclosing(_limited(request, limit)) as stream:
-        return b"".join([chunk async for chunk in stream])
-
-
-async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
-    """The body as it arrives; refused as soon as it is announced, or turns out, to be longer than `limit`."""
-    announced = request.headers.get("content-length", "")
-    if announced.isascii() and announced.isdigit() and int(announced[:18]) > limit:
-        raise _too_large(limit)
-    taken = 0
-    async with aclosing(request.stream()) as stream:
-        async for chunk in stream:
-            taken += len(chunk)
-            if taken > limit:
-                raise _too_large(limit)
-            yield chunk
-
-
 def _no_field(known: Collection[str]) -> str:
     return f"is not a field of this request; there are: {', '.join((*FILES, *known))}"
-
-
-def _too_large(limit: int, *, what: str = "The upload", field: str = "image") -> TooLarge:
-    message = f"may be at most {limit} bytes long"
-    return TooLarge(f"{what} {message}.", problems=(Problem(field=field, message=message),))
-
-
-def _broken(message: str) -> InvalidRequest:
-    return InvalidRequest(f"The body {message}.", problems=(Problem(field="body", message=message),))

@@ -9,7 +9,10 @@ from fastapi import Depends, Request
 
 from app.access import Access, Caller
 from app.admission import Admission
+from app.evaluator.asking import Asking
+from app.evaluator.evaluator import Evaluator
 from app.idempotency import Idempotency
+from app.image_sets.intake import Intake
 from app.menu import Menu
 from app.pictures import Gallery
 from app.pressure import Pressure
@@ -20,8 +23,10 @@ from app.settings import ApiSettings
 from app.submissions import Desk
 from app.telemetry import Telemetry
 from app.waiting import Lookout
+from jobs.analyses import Analyses
 from jobs.calls import WebhookCalls
 from jobs.errors import Forbidden
+from jobs.image_sets import ImageSets
 from jobs.queue import JobQueue
 from jobs.registry import Registry
 from jobs.store import JobStore
@@ -43,6 +48,11 @@ class Services:
     admission: Admission
     examiner: Examiner
     idempotency: Idempotency
+    asking: Asking
+    analyses: Analyses
+    evaluator: Evaluator
+    intake: Intake
+    image_sets: ImageSets
     pressure: Pressure
     lookout: Lookout
     gallery: Gallery

@@ -39,6 +39,24 @@ class ApiSettings(BaseSettings):
     decoder_processes: int = Field(2, ge=1, le=64, description="Child processes that read images.")
     body_seconds: float = Field(60.0, gt=0, le=3600, description="How long a client may take to send a body.")
 
+    max_set_images: int = Field(1000, ge=1, le=10_000, description="Images of one image set at most.")
+    max_set_bytes: int = Field(
+        256 * MIB, ge=1024, le=16 * 1024 * MIB, description="Largest body of an image set."
+    )
+    max_set_pixel_bytes: int = Field(
+        1024 * MIB, ge=1024, description="Largest image set with its masks, decoded."
+    )
+    set_seconds: float = Field(
+        300.0, gt=0, le=3600, description="How long an image set may take to arrive, and to be decoded."
+    )
+
+    max_evaluation_cells: int = Field(
+        50_000, ge=1, le=1_000_000, description="Explanations of one evaluation at most."
+    )
+    evaluation_in_flight: int = Field(
+        16, ge=1, le=256, description="Explanations of an evaluation that are queued at a time."
+    )
+
     queue_capacity: int = Field(1000, ge=1, description="Unfinished jobs of one model that are accepted.")
     tenant_capacity: int = Field(500, ge=1, description="Unfinished jobs of one tenant that are accepted.")
     queue_seconds: float = Field(

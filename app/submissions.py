@@ -5,27 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pydantic import ValidationError
-
 from app.access import ApiKey
-from app.errors import invalid, problems_of
+from app.errors import invalid
+from app.fields import valid
 from app.images import Darkroom, Picture, picture_of
 from app.menu import Menu
 from app.others import named_models
 from app.requests import Fields, Submission
-from app.schemas import Asked, BatchFields, ExplanationFields, Spec
+from app.schemas import BatchFields, ExplanationFields, Spec
 from app.uploads.decoder import Decoded, Decoder
 from app.webhooks.wishes import webhook_of
 from app.wishes import Wish, Wishes
 from jobs.catalogue import ModelCard
 from jobs.errors import Problem
-from jobs.fingerprint import job_id
+from jobs.fingerprint import named_job
 from jobs.job import Job, Opened, Terms, Webhook, WebhookEvent
 from jobs.registry import ServedModel
 
 FIELDS = tuple(ExplanationFields.model_fields)
 BATCH_FIELDS = tuple(BatchFields.model_fields)
-PLACEHOLDERS: Fields = {"model": "-", "method": "-", "specs": [{}]}
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class Desk:
     async def order(self, tenant: str, submission: Submission, key: ApiKey | None = None) -> Order:
         """The order of one submission; raises `InvalidRequest` or `Refused`."""
         problems = list(submission.problems)
-        fields = _valid(ExplanationFields, submission.fields, "", problems)
+        fields = valid(ExplanationFields, submission.fields, "", problems)
         model = await self._model(fields.get("model"), problems)
         wish = self._wishes.wish(fields, model, "", problems, await self._others([fields]))
         self._wishes.check_files([fields], submission, problems)
@@ -71,10 +69,10 @@ class Desk:
     async def orders(self, tenant: str, submission: Submission, key: ApiKey | None = None) -> list[Order]:
         """The orders of a batch in the order of its specs; raises like `order`."""
         problems = list(submission.problems)
-        fields = _valid(BatchFields, submission.fields, "", problems)
+        fields = valid(BatchFields, submission.fields, "", problems)
         model = await self._model(fields.get("model"), problems)
         asked = list(enumerate(fields.get("specs", ())))
-        specs = [_valid(Spec, spec, f"specs.{index}.", problems) for index, spec in asked]
+        specs = [valid(Spec, spec, f"specs.{index}.", problems) for index, spec in asked]
         others = await self._others(specs)
         wishes = [
             self._wishes.wish(spec, model, f"specs.{index}.", problems, others)
@@ -130,20 +128,8 @@ class Desk:
     def _order(self, tenant: str, model: ModelCard, wish: Wish, pictures: Mapping[str, Picture]) -> Order:
         image = pictures["image"]
         reference, mask = (pictures[name] if name in wish.files else None for name in ("reference", "mask"))
-        name = job_id(
+        job = named_job(
             self._secret,
-            tenant=tenant,
-            image_digest=image.ref.digest,
-            model=model.ref,
-            method=wish.method,
-            targets=wish.targets,
-            metrics=wish.metrics,
-            seed=wish.seed,
-            reference_digest=reference.ref.digest if reference else None,
-            mask_digest=mask.ref.digest if mask else None,
-        )
-        job = Job(
-            id=name,
             tenant=tenant,
             model=model.ref,
             method=wish.method,
@@ -165,16 +151,3 @@ def _check_mask(pictures: Mapping[str, Picture], problems: list[Problem]) -> Non
         if image != mask:
             message = f"must be as large as the image, {image} pixels (width x height), but is {mask}"
             problems.append(Problem(field="mask", message=message))
-
-
-def _valid(kind: type[Asked], fields: Fields, prefix: str, problems: list[Problem]) -> Fields:
-    """The fields that are right, as the model reads them; the others become problems."""
-    try:
-        return dict(kind.model_validate(fields))
-    except ValidationError as error:
-        problems.extend(problems_of(error, prefix=prefix))
-        wrong = {each["loc"][0] for each in error.errors(include_input=False) if each["loc"]}
-    right = {name: value for name, value in fields.items() if name not in wrong}
-    placeholders = {name: PLACEHOLDERS[name] for name in kind.model_fields.keys() & PLACEHOLDERS.keys()}
-    whole = kind.model_validate(placeholders | right)
-    return {name: value for name, value in whole if name in right}

@@ -5,10 +5,11 @@ Who waits already does not notice that Redis is away for a while: the answer is 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from time import monotonic
+from typing import Protocol, TypeVar
 
 from jobs.changes import Change, Changes, Watch
 from jobs.errors import Unavailable
@@ -16,6 +17,17 @@ from jobs.job import FINISHED, State
 from jobs.store import JobRecord, JobStore
 
 LOOK_SECONDS = 1.0
+
+
+class Stated(Protocol):
+    """A record of work."""
+
+    @property
+    def state(self) -> State:
+        """Where it stands."""
+
+
+R = TypeVar("R", bound=Stated)
 
 
 @dataclass(frozen=True)
@@ -51,19 +63,25 @@ class Lookout:
         `fresh` says that the job was accepted just now, so that its record need not be read at once.
         Raises `Unavailable` when Redis is away at the first look or the last.
         """
+        return await self.over(lambda: self._store.record(tenant, job_id), watch, seconds, fresh=fresh)
+
+    async def over(
+        self, read: Callable[[], Awaitable[R | None]], watch: Watch, seconds: float, *, fresh: bool = False
+    ) -> R | None:
+        """The same for any work whose changes are watched, and whose record is read so."""
         end = monotonic() + seconds
         if not fresh:
-            record = await self._store.record(tenant, job_id)
+            record = await read()
             if _is_over(record) or seconds <= 0:
                 return record
         while not self._closing and (left := end - monotonic()) > 0:
             change = await watch.next(min(left, LOOK_SECONDS))
             if change is None or change.state in FINISHED:
                 with suppress(Unavailable):
-                    record = await self._store.record(tenant, job_id)
+                    record = await read()
                     if _is_over(record):
                         return record
-        return await self._store.record(tenant, job_id)
+        return await read()
 
     async def changes(
         self, tenant: str, job_id: str, heartbeat_seconds: float, *, after: str | None = None
@@ -108,5 +126,5 @@ class Lookout:
         return (Change(id=job_id, state=record.state, progress=record.progress, event=newest),)
 
 
-def _is_over(record: JobRecord | None) -> bool:
+def _is_over(record: Stated | None) -> bool:
     return record is None or record.state in FINISHED

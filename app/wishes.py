@@ -127,11 +127,11 @@ class Wishes:
     def _terms(
         self, method: MethodRef, n_targets: int, metrics: Sequence[MetricRef], fields: Fields
     ) -> Terms:
-        cost = self._cost(method, n_targets, metrics)
+        cost = self.cost(method, n_targets, metrics)
         lane = fields.get("lane") or (Lane.BULK if cost > BULK_COST else Lane.INTERACTIVE)
         return Terms(lane=lane, cost=cost, deadline_seconds=fields.get("deadline"))
 
-    def _cost(self, method: MethodRef, n_targets: int, metrics: Sequence[MetricRef]) -> float:
+    def cost(self, method: MethodRef, n_targets: int, metrics: Sequence[MetricRef]) -> float:
         """Forward passes of the maps, and of what is measured of them."""
         catalogue = self._menu.catalogue
         card = catalogue.method(method.name)

@@ -6,11 +6,12 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jobs.job import SCHEMA_VERSION, MethodRef, MetricRef, ModelRef
+from jobs.job import SCHEMA_VERSION, ImageRef, Job, MethodRef, MetricRef, ModelRef
 
+ID = r"^[a-z2-7]{32}$"  # how a name looks
 ID_BYTES = 20  # 160 bits: 32 characters of base32 without padding
 
 
@@ -49,9 +50,68 @@ def job_id(
     )
 
 
+def named_job(
+    secret: bytes,
+    *,
+    tenant: str,
+    model: ModelRef,
+    method: MethodRef,
+    image: ImageRef,
+    reference: ImageRef | None = None,
+    mask: ImageRef | None = None,
+    targets: tuple[int, ...] = (),
+    metrics: tuple[MetricRef, ...] = (),
+    seed: int = 0,
+) -> Job:
+    """The job of these parts under the id that stands for them."""
+    name = job_id(
+        secret,
+        tenant=tenant,
+        image_digest=image.digest,
+        model=model,
+        method=method,
+        targets=targets,
+        metrics=metrics,
+        seed=seed,
+        reference_digest=reference.digest if reference else None,
+        mask_digest=mask.digest if mask else None,
+    )
+    return Job(
+        id=name,
+        tenant=tenant,
+        model=model,
+        method=method,
+        image=image,
+        reference=reference,
+        mask=mask,
+        targets=targets,
+        metrics=metrics,
+        seed=seed,
+    )
+
+
+def analysis_id(
+    secret: bytes,
+    *,
+    tenant: str,
+    kind: str,
+    image_set: str,
+    params: Mapping[str, Any],  # Any: JSON values
+) -> str:
+    """Equal exactly when what is to be found out about an image set is; the parameters must be complete."""
+    return _hmac(secret, ["analysis", tenant, kind, image_set, dict(params)])
+
+
 def image_key(secret: bytes, *, tenant: str, digest: str) -> str:
     """The name under which a tenant's pixels are kept; another tenant's equal image has another name."""
     return _hmac(secret, ["image", tenant, digest])
+
+
+def image_set_id(
+    secret: bytes, *, tenant: str, pictures: Sequence[tuple[str, str, str | None, str | None]]
+) -> str:
+    """Equal exactly for equal sets of a tenant; name, digest, digest of the mask and label of each."""
+    return _hmac(secret, ["image set", tenant, sorted(map(list, pictures), key=lambda each: each[0])])
 
 
 def request_name(secret: bytes, *, tenant: str, key: str) -> str:

@@ -10,7 +10,8 @@ All keys of one deployment share the hash tag `{namespace}`, so each script stay
 | `maps:<id>`               | hash   | `<target>`, `<target>/<part>` -> little-endian float32 | `RESULT`    |
 | `draft:<id>`              | hash   | `draft` -> the `Draft` as JSON, `<target>` -> float32  | `DRAFT`     |
 | `image:<image>`           | string | raw pixels of an image, a reference or a mask          | `RESULT`    |
-| `image-jobs:<image>`      | set    | ids of the jobs that use it, for whichever it is       | `RESULT`    |
+| `image-users:<image>`     | set    | who uses it: ids of jobs, and `set:<id>`               | `RESULT`    |
+| `image-set:<id>`          | hash   | an `ImageSet`, when it was posted and how often        | `RESULT`    |
 | `queue:v1:<model>:<flow>` | stream | a flow's jobs that are not finished                    | `QUEUE`     |
 | `flows:v1:<model>`        | zset   | flows with queues, by their last job                   | `QUEUE`     |
 | `bell:v1:<model>:<lane>`  | list   | one element when a job came while nobody waited        | `QUEUE`     |
@@ -23,6 +24,11 @@ All keys of one deployment share the hash tag `{namespace}`, so each script stay
 | `binding:<name>`          | hash   | fingerprint, attempts, jobs of a request with a key    | `RESULT`    |
 | `webhooks:<id>`           | hash   | whom an unfinished job calls (`Webhook`) -> upon what  | `RESULT`    |
 | `calls`                   | zset   | calls to webhooks by the time that they are due        | `RESULT`    |
+| `analysis:<id>`           | hash   | an `Analysis`, its state, times and failure            | `RESULT`    |
+| `analysis-parts:<id>`     | hash   | what came of each part that is done                    | `RESULT`    |
+| `analysis-jobs:<id>`      | set    | jobs that it has put into the queue, not finished      | `RESULT`    |
+| `analyses`                | zset   | unfinished ones by the time when they may be taken     | `RESULT`    |
+| `tenant-analyses:<tenant>`| zset   | a tenant's unfinished ones by when they were held      | `RESULT`    |
 | `dead`                    | stream | dead letters with their reason                         | `DEAD`      |
 | `sanity:<model>`          | hash   | what was asked of a method -> `PairTrust` as JSON      | `SANITY`    |
 | `worker:<worker>`         | string | `WorkerCard` as JSON                                   | `HEARTBEAT` |
@@ -30,7 +36,7 @@ All keys of one deployment share the hash tag `{namespace}`, so each script stay
 | `model:<model>`           | string | `ModelCard` as JSON                                    | `SEEN`      |
 | `models`                  | zset   | model keys by first announcement                       | `SEEN`      |
 
-Until its jobs are accepted a binding lives for `RESERVED` alone.
+Until its jobs are accepted a binding lives for `RESERVED` alone, and so do pixels until their set is.
 """
 
 from __future__ import annotations
@@ -40,6 +46,7 @@ from dataclasses import dataclass
 from jobs.job import SCHEMA_VERSION, Flow, Lane
 
 GROUP = "workers"
+SET = "set"  # an image is used by a job, `<id>`, or by a set, `set:<id>`
 
 
 @dataclass(frozen=True)
@@ -78,8 +85,16 @@ class Keys:
     def image(self, image: str) -> str:
         return self._key("image", image)
 
-    def image_jobs(self, image: str) -> str:
-        return self._key("image-jobs", image)
+    def image_users(self, image: str) -> str:
+        return self._key("image-users", image)
+
+    def image_set(self, set_id: str) -> str:
+        return self._key("image-set", set_id)
+
+    def user(self, user: str) -> str:
+        """The key without which one of the users of an image is gone."""
+        kind, _, name = user.rpartition(":")
+        return self.image_set(name) if kind == SET else self.job(name)
 
     def queue(self, model_key: str, flow: Flow) -> str:
         """Jobs of another version of the message have queues of their own, for workers of that version."""
@@ -118,11 +133,27 @@ class Keys:
     def sanity(self, model_key: str) -> str:
         return self._key("sanity", model_key)
 
+    def analysis(self, analysis_id: str) -> str:
+        return self._key("analysis", analysis_id)
+
+    def analysis_parts(self, analysis_id: str) -> str:
+        return self._key("analysis-parts", analysis_id)
+
+    def analysis_jobs(self, analysis_id: str) -> str:
+        return self._key("analysis-jobs", analysis_id)
+
+    def tenant_analyses(self, tenant: str) -> str:
+        return self._key("tenant-analyses", tenant)
+
     def worker(self, worker: str) -> str:
         return self._key("worker", worker)
 
     def model(self, model_key: str) -> str:
         return self._key("model", model_key)
+
+    @property
+    def analyses(self) -> str:
+        return self._key("analyses")
 
     @property
     def calls(self) -> str:

@@ -23,6 +23,7 @@ from jobs.keys import Keys
 from jobs.lua import run
 from jobs.moves import Limits
 from jobs.moves.clients import MAX_WEBHOOKS
+from jobs.users import mates_of
 
 STANDARD, ROOMY = Terms(), Limits()
 
@@ -105,19 +106,14 @@ class Submissions:
             return bool(await run(self.redis, moves.cancel(self.keys, job_id, known.model_key, known.flow)))
 
     async def erase(self, tenant: str, job_id: str) -> bool:
-        """Remove a job in any state with its result, and those of its images that no other job uses."""
+        """Remove a job in any state with its result, and those of its images that nobody else uses."""
         with reachable():
             known = await self._place(tenant, job_id)
             if known is None:
                 return False
-            image_jobs = {image: await self._mates(image, job_id) for image in known.images}
-            call = moves.erase(self.keys, job_id, known.model_key, known.flow, image_jobs=image_jobs)
+            mates = await mates_of(self.redis, self.keys, known.images, job_id)
+            call = moves.erase(self.keys, job_id, known.model_key, known.flow, mates=mates)
             return bool(await run(self.redis, call))
-
-    async def _mates(self, image: str, job_id: str) -> list[str]:
-        """The other jobs that use an image."""
-        members = cast(set[bytes], await self.redis.smembers(self.keys.image_jobs(image)))
-        return sorted(member.decode() for member in members if member.decode() != job_id)
 
     async def _place(self, tenant: str, job_id: str) -> _Place | None:
         """Where a tenant's job is."""

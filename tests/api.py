@@ -21,7 +21,7 @@ from app.settings import ApiSettings
 from jobs.catalogue import InputSpec, ModelCard, WorkerCard, load_catalogue
 from jobs.connection import connect
 from jobs.errors import Failure
-from jobs.job import Job, MetricRef
+from jobs.job import Job
 from jobs.keys import Keys
 from jobs.queue import Claim, JobQueue
 from jobs.registry import Registry
@@ -118,13 +118,11 @@ def result_of(job: Job) -> tuple[Result, Maps]:
         )
         for target in targets
     )
-    measured = tuple(_measured(metric) for metric in job.metrics)
-    trusts = tuple(_trust(target, measured) for target in found)
     result = Result(
         id=job.id,
-        trust=Trust(targets=trusts),
         predictions=(Prediction(index=PREDICTED, label=LABELS[PREDICTED], score=0.5, logit=1.0),),
         targets=found,
+        trust=Trust(targets=tuple(_trust(job, target) for target in found)),
         provenance=Provenance(
             image=job.image.digest,
             reference=job.reference.digest if job.reference else None,
@@ -137,21 +135,29 @@ def result_of(job: Job) -> tuple[Result, Maps]:
     return result, maps | {map_name(target, "changed-image"): changed_image().tobytes() for target in targets}
 
 
-def _measured(metric: MetricRef) -> Measurement:
-    return Measurement(
-        metric=metric.name, version=metric.version, params=metric.params, higher_is_better=False, value=FIGURE
-    )
-
-
-def _trust(target: TargetResult, measured: tuple[Measurement, ...]) -> TargetTrust:
+def _trust(job: Job, target: TargetResult) -> TargetTrust:
+    """What the script has measured of a map, if it was asked to."""
+    cards = load_catalogue()
+    measured = [
+        Measurement(
+            metric=metric.name,
+            version=metric.version,
+            params=metric.params,
+            higher_is_better=card.higher_is_better,
+            value=FIGURE,
+            random=0.5,
+        )
+        for metric in job.metrics
+        if (card := cards.metric(metric.name))
+    ]
     return TargetTrust(
         index=target.index,
         label=target.label,
         score=target.score,
         rank=target.rank,
-        is_predicted=target.rank == 1,
-        native_grid=target.map.native_grid,
-        measurements=measured,
+        is_predicted=target.index == PREDICTED,
+        native_grid=(SIDE, SIDE),
+        measurements=tuple(measured),
     )
 
 

@@ -14,13 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from app.commands.explain import Key, Server
 from app.commands.run import Device, Models, plain_errors
+from app.evaluation.defaults import DEFAULT_METRICS
 
 if TYPE_CHECKING:
     from app.commands.service import Service
     from app.evaluation.book import Book
     from jobs.catalogue import ModelCard
-
-DEFAULT_METRICS = ("deletion", "insertion", "sparseness")
 
 Images = Annotated[
     Path, typer.Argument(help="Folder of images, with folders in it.", exists=True, file_okay=False)
@@ -106,8 +105,9 @@ def _served(running: Service) -> list[ModelCard]:
 
 def _conduct(running: Service, book: Book, served: Sequence[ModelCard], asked: Asked) -> None:
     """Everything that is not in the book yet."""
-    from app.evaluation.cells import cells, cheap, chosen, measurable, pictures_in
+    from app.evaluation.cells import cells, cheap, chosen, measurable
     from app.evaluation.conductor import Conductor
+    from app.evaluation.folder import pictures_in
     from jobs.catalogue import load_catalogue
 
     catalogue = load_catalogue()

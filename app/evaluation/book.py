@@ -2,65 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from app.evaluation.cells import Cell
+from app.evaluation.folder import Picture
+from app.evaluation.rows import Key, Row, heading, key_of, lines, read
 from jobs.errors import InvalidRequest
-
-Key = tuple[str, str, str, str, str]  # model, weights, method, image, its digest
-
-
-@dataclass(frozen=True)
-class Row:
-    """What one metric says of the map of one target; or, with an `error`, why there is no map."""
-
-    model: str
-    weights: str
-    method: str
-    image: str
-    image_digest: str
-    label: str = ""
-    score: float | None = None
-    rank: int | None = None
-    metric: str = ""
-    higher_is_better: bool | None = None
-    value: float | None = None
-    random: float | None = None
-    edges: float | None = None
-    flags: str = ""
-    findings: str = ""
-    seconds: float | None = None
-    explanation: str = ""
-    error: str = ""
-
-    @property
-    def key(self) -> Key:
-        """The cell that it belongs to."""
-        return self.model, self.weights, self.method, self.image, self.image_digest
-
-    @property
-    def place(self) -> tuple[Key, str, str]:
-        """What no other row says anything of."""
-        return self.key, self.label, self.metric
-
-
-NAMES = [field.name for field in fields(Row)]
-NUMBERS = frozenset({"score", "value", "random", "edges", "seconds"})
-BOOLEANS = {"True": True, "False": False, "": None}
-
-
-def key_of(cell: Cell) -> Key:
-    """How the rows of a cell are found again."""
-    weights = cell.model.digest.removeprefix("sha256:")[:12]
-    return cell.model.id, weights, cell.method, cell.picture.name, cell.picture.digest
 
 
 class Book:
@@ -78,7 +29,7 @@ class Book:
         self._file.truncate(len(whole))
         self._file.seek(0, os.SEEK_END)
         if not whole:
-            self._write([NAMES])
+            self._write(heading())
 
     def __enter__(self) -> Book:
         return self
@@ -93,7 +44,7 @@ class Book:
         """What is known; of a figure that was computed again, the later."""
         return list(self._rows.values())
 
-    def missing(self, cells: Iterable[Cell], metrics: Sequence[str]) -> list[Cell]:
+    def missing(self, cells: Iterable[Cell[Picture]], metrics: Sequence[str]) -> list[Cell[Picture]]:
         """The cells that have neither a figure of every metric nor an error."""
         known: defaultdict[Key, set[str]] = defaultdict(set)
         for row in self._rows.values():
@@ -102,13 +53,11 @@ class Book:
 
     def add(self, rows: Sequence[Row]) -> None:
         """Keep the rows of a cell, on disk before this returns."""
-        self._write([_cell(value) for value in asdict(row).values()] for row in rows)
+        self._write(lines(rows))
         self._rows.update({row.place: row for row in rows})
 
-    def _write(self, lines: Iterable[Sequence[str]]) -> None:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(lines)
-        self._file.write(text.getvalue().encode())
+    def _write(self, text: str) -> None:
+        self._file.write(text.encode())
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -119,20 +68,8 @@ def _whole_lines(path: Path) -> bytes:
 
 
 def _read(path: Path, content: bytes) -> list[Row]:
-    reader = csv.DictReader(io.StringIO(content.decode(errors="replace")))
-    if reader.fieldnames != NAMES:
-        raise InvalidRequest(f"{path} is not a table of this version; name another folder with --output")
-    return [_row(record) for record in reader]
-
-
-def _row(record: dict[str, str]) -> Row:
-    values: dict[str, Any] = dict(record)  # Any: columns have kinds of their own
-    for name in NUMBERS:
-        values[name] = float(values[name]) if values[name] else None
-    values["rank"] = int(values["rank"]) if values["rank"] else None
-    values["higher_is_better"] = BOOLEANS[values["higher_is_better"]]
-    return Row(**values)
-
-
-def _cell(value: object) -> str:
-    return "" if value is None else " ".join(str(value).splitlines())
+    try:
+        return read(content.decode(errors="replace"))
+    except ValueError:
+        message = f"{path} is not a table of this version; name another folder with --output"
+        raise InvalidRequest(message) from None

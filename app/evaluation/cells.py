@@ -2,74 +2,40 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
-from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 from jobs.catalogue import MethodCard, MetricCard
 from jobs.errors import InvalidRequest, Problem
 from jobs.job import ModelRef
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"})
 CANNOT = "The evaluation cannot begin."
 
 
-@dataclass(frozen=True)
-class Picture:
-    """An image file, and where its finding lies if that is known; its `name` is the path in the folder."""
+class Named(Protocol):
+    """A picture under a name."""
 
-    path: Path
-    name: str
-    mask: Path | None = None
+    @property
+    def name(self) -> str:
+        """Different from those of all other pictures."""
 
-    def read(self) -> dict[str, bytes]:
-        """The files as they are now, by the names of a request's parts."""
-        paths = {"image": self.path} | ({"mask": self.mask} if self.mask else {})
-        return {part: path.read_bytes() for part, path in paths.items()}
-
-    @cached_property
+    @property
     def digest(self) -> str:
-        """Of the files, so that a name whose picture was exchanged is not taken for the old one."""
-        digest = hashlib.sha256()
-        for content in self.read().values():
-            digest.update(hashlib.sha256(content).digest())
-        return digest.hexdigest()[:16]
+        """16 hex digits of what it is, with its mask if it has one."""
+
+
+P_co = TypeVar("P_co", bound=Named, covariant=True)
 
 
 @dataclass(frozen=True)
-class Cell:
+class Cell(Generic[P_co]):
     """One explanation of an evaluation."""
 
     model: ModelRef
     method: str
-    picture: Picture
-
-
-def pictures_in(folder: Path, masks: Path | None = None) -> list[Picture]:
-    """Every image below a folder, by name, with the mask of the same name, whatever its ending.
-
-    Raises InvalidRequest when there is no image, or when one has no mask among `masks`.
-    """
-    found = _images_in(folder)
-    if not found:
-        endings = ", ".join(sorted(SUFFIXES))
-        raise InvalidRequest(f"{folder} has no image: names must end in one of {endings}")
-    if masks is None:
-        return [Picture(path, path.relative_to(folder).as_posix()) for path in found]
-    known = {path.relative_to(masks).with_suffix(""): path for path in _images_in(masks)}
-    if lone := [path for path in found if path.relative_to(folder).with_suffix("") not in known]:
-        raise InvalidRequest(f"{masks} has no mask for {len(lone)} of {len(found)} images, such as {lone[0]}")
-    return [
-        Picture(path, path.relative_to(folder).as_posix(), known[path.relative_to(folder).with_suffix("")])
-        for path in found
-    ]
-
-
-def _images_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    picture: P_co
 
 
 def cheap(cards: Sequence[MethodCard]) -> list[str]:
@@ -101,6 +67,6 @@ def measurable(asked: Sequence[str], cards: Sequence[MetricCard]) -> list[str]:
     return names
 
 
-def cells(models: Sequence[ModelRef], methods: Sequence[str], pictures: Sequence[Picture]) -> list[Cell]:
+def cells(models: Sequence[ModelRef], methods: Sequence[str], pictures: Sequence[P_co]) -> list[Cell[P_co]]:
     """All of them, model by model and image by image, so that what shares a model can share a batch."""
     return [Cell(model, method, picture) for model, picture, method in product(models, pictures, methods)]

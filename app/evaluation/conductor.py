@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import replace
 from threading import Event
 
-from app.commands.service import Away, Document, Service
-from app.evaluation.book import Book, Row, key_of
+from app.commands.service import Away, Service
+from app.evaluation.book import Book
 from app.evaluation.cells import Cell
-from jobs.errors import Busy, InvalidRequest, JobFailed
+from app.evaluation.folder import Picture
+from app.evaluation.rows import Row, key_of, rows_of
+from jobs.errors import Busy, InvalidRequest, JobFailed, Refused
 from jobs.job import Lane
 
+MOST_REFUSALS = 2  # of a picture, before it is taken at its word
+REFUSED_SECONDS = 5.0
 MOST_TRIES = 60  # in a row without an answer, a second apart
 
 
@@ -33,7 +36,7 @@ class Conductor:
         self._sleep = sleep
         self._stopped = Event()
 
-    def conduct(self, cells: Sequence[Cell], advance: Callable[[], object]) -> None:
+    def conduct(self, cells: Sequence[Cell[Picture]], advance: Callable[[], object]) -> None:
         """Go through the cells; `advance` is called after each. What is written down stays, come what may.
 
         Raises `Unavailable` when the service stays away, and InvalidRequest when it refuses for good.
@@ -56,7 +59,7 @@ class Conductor:
                 self._stopped.set()
                 threads.shutdown(wait=True, cancel_futures=True)
 
-    def _explain(self, cell: Cell) -> list[Row]:
+    def _explain(self, cell: Cell[Picture]) -> list[Row]:
         """The rows of a cell. One whose turn never comes again ends without any."""
         files = cell.picture.read()
         fields: dict[str, str | list[str]] = {
@@ -65,12 +68,17 @@ class Conductor:
             "metrics": list(self._metrics),
             "lane": Lane.BULK.value,
         }
-        tries = 0
+        tries, refusals = 0, 0
         while True:
             try:
                 return rows_of(cell, self._service.explain(files, fields, self._go_on))
             except JobFailed as error:
                 return [failed(cell, error)]
+            except Refused as error:  # a busy machine may take a good picture for one that reads too slowly
+                refusals += 1
+                if refusals > MOST_REFUSALS:
+                    return [failed(cell, error)]
+                self._sleep(REFUSED_SECONDS)
             except Busy as error:
                 tries = tries + 1 if isinstance(error, Away) else 0
                 if tries > MOST_TRIES:
@@ -83,35 +91,10 @@ class Conductor:
             raise InvalidRequest("the evaluation was stopped")
 
 
-def failed(cell: Cell, error: JobFailed) -> Row:
+def failed(cell: Cell[Picture], error: JobFailed | Refused) -> Row:
     """Why there is no map."""
     return Row(*key_of(cell), error=f"{error.code}: {error.detail}")
 
 
-def rows_of(cell: Cell, document: Document) -> list[Row]:
-    """A finished explanation as rows: one for each metric of each target, or one that says why not."""
-    model, weights, method, image, digest = key_of(cell)
-    row = Row(model, weights, method, image, digest, explanation=document["id"])
-    if document["error"]:
-        return [replace(row, error=f"{document['error']['code']}: {document['error']['detail']}")]
-    if document["state"] != "done":
-        return [replace(row, error=document["state"])]
-    row = replace(row, seconds=document["timings"]["compute_s"])
-    return [
-        replace(
-            row,
-            label=target["label"],
-            score=target["score"],
-            rank=target["rank"],
-            flags=" ".join(target["flags"]),
-            findings=" ".join(sorted({finding["code"] for finding in target["findings"]})),
-            metric=one["metric"],
-            **{name: one[name] for name in ("higher_is_better", "value", "random", "edges")},
-        )
-        for target in document["trust"]["targets"]
-        for one in target["measurements"]
-    ]
-
-
-def _some(cells: Iterator[Cell], count: int) -> list[Cell]:
+def _some(cells: Iterator[Cell[Picture]], count: int) -> list[Cell[Picture]]:
     return [cell for _, cell in zip(range(count), cells, strict=False)]

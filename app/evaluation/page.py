@@ -9,7 +9,7 @@ from itertools import groupby
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from app.evaluation.book import Row
+from app.evaluation.rows import Row
 from app.evaluation.summary import Failed, Line, Told, failed, lines, told
 from jobs.catalogue import Catalogue, MetricCard, ModelCard
 

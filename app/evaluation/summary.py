@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from app.evaluation.book import Row
+from app.evaluation.rows import Row
 
 
 @dataclass(frozen=True)

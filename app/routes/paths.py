@@ -7,10 +7,10 @@ from typing import Annotated
 
 from fastapi import Depends, Path
 
+from app.evaluator.documents import no_evaluation
+from app.image_sets.documents import no_set
 from app.pictures import not_found
-
-ID = r"^[a-z2-7]{32}$"
-
+from jobs.fingerprint import ID
 
 # The pattern is only described: FastAPI would answer 422, and a name that cannot be is just not there.
 Spelled = Annotated[str, Path(json_schema_extra={"pattern": ID}, description="Id of an explanation.")]
@@ -23,4 +23,28 @@ async def explanation_id_of(explanation_id: Spelled) -> str:
     return explanation_id
 
 
+SpelledSet = Annotated[str, Path(json_schema_extra={"pattern": ID}, description="Id of an image set.")]
+
+
+async def image_set_id_of(image_set_id: SpelledSet) -> str:
+    """Every other spelling is answered as an unknown id."""
+    if not re.fullmatch(ID, image_set_id):
+        raise no_set()
+    return image_set_id
+
+
+SpelledEvaluation = Annotated[
+    str, Path(json_schema_extra={"pattern": ID}, description="Id of an evaluation.")
+]
+
+
+async def evaluation_id_of(evaluation_id: SpelledEvaluation) -> str:
+    """Every other spelling is answered as an unknown id."""
+    if not re.fullmatch(ID, evaluation_id):
+        raise no_evaluation()
+    return evaluation_id
+
+
+EvaluationId = Annotated[str, Depends(evaluation_id_of)]
+ImageSetId = Annotated[str, Depends(image_set_id_of)]
 ExplanationId = Annotated[str, Depends(explanation_id_of)]

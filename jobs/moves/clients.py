@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from jobs.job import Flow, Job, Lane, Terms
 from jobs.keys import GROUP, Keys
 from jobs.lua import Argument, Call, load
-from jobs.moves.places import burden, entrance, image_places, images, kept
+from jobs.moves.places import burden, entrance, image_places, images, kept, users
 
 MAX_WEBHOOKS = 8
 MAX_CALLS = 100_000  # that wait, of all tenants; a receiver that is away may hold up many
@@ -87,18 +87,9 @@ def cancel(keys: Keys, job_id: str, model_key: str, flow: Flow) -> Call:
     return Call(load("cancel"), touched, (job_id, keys.changes, GROUP, flow.tenant, keys.lifetimes.result))
 
 
-def erase(
-    keys: Keys, job_id: str, model_key: str, flow: Flow, *, image_jobs: Mapping[str, Sequence[str]]
-) -> Call:
-    """Remove all that is kept of a tenant's job; `image_jobs` are its images, each with its other jobs."""
-    touched = [
-        *kept(keys, job_id),
-        *burden(keys, job_id, model_key, flow),
-        keys.dead,
-        keys.draft(job_id),
-    ]
-    words: list[Argument] = [job_id, keys.changes, GROUP, flow.tenant, keys.lifetimes.result]
-    for image, mates in image_jobs.items():
-        touched += (keys.image(image), keys.image_jobs(image), *map(keys.job, mates))
-        words += (len(mates), *mates)
-    return Call(load("erase"), tuple(touched), tuple(words))
+def erase(keys: Keys, job_id: str, model_key: str, flow: Flow, *, mates: Mapping[str, Sequence[str]]) -> Call:
+    """Remove all that is kept of a tenant's job; `mates` are the other users of each of its images."""
+    own = (*kept(keys, job_id), *burden(keys, job_id, model_key, flow), keys.dead, keys.draft(job_id))
+    touched, words = users(keys, mates)
+    arguments = (job_id, keys.changes, GROUP, flow.tenant, keys.lifetimes.result, *words)
+    return Call(load("erase"), (*own, *touched), arguments)

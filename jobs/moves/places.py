@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jobs.job import Flow, Job, ModelRef
 from jobs.keys import Keys
+from jobs.lua import Argument
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,17 @@ def calls(keys: Keys, job_id: str) -> tuple[str, ...]:
 
 def image_places(keys: Keys, job: Job) -> tuple[str, ...]:
     """Two keys of each image, behind all others."""
-    return tuple(key for image in images(job) for key in (keys.image(image), keys.image_jobs(image)))
+    return tuple(key for image in images(job) for key in (keys.image(image), keys.image_users(image)))
+
+
+def users(keys: Keys, mates: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], tuple[Argument, ...]]:
+    """Keys and words of `leave_images` for images, each with its other users."""
+    touched: list[str] = []
+    words: list[Argument] = []
+    for image, others in mates.items():
+        touched += (keys.image(image), keys.image_users(image), *map(keys.user, others))
+        words += (len(others), *others)
+    return tuple(touched), tuple(words)
 
 
 def images(job: Job) -> tuple[str, ...]:

@@ -79,6 +79,25 @@ local function tell_all(channel, events, webhooks, calls, id, kind, progress, se
   call_webhooks(webhooks, calls, id, kind, seconds)
 end
 
+-- One of the users of images leaves them, with those of its mates that are gone; what nobody uses is removed.
+-- Of each image the keys are its own two and those of its other users; the words are their number and names.
+local function leave_images(user, first_key, first_word)
+  local key, word = first_key, first_word
+  while key <= #KEYS do
+    local image, users, n_mates = KEYS[key], KEYS[key + 1], tonumber(ARGV[word])
+    redis.call('SREM', users, user)
+    for index = 1, n_mates do
+      if redis.call('EXISTS', KEYS[key + 1 + index]) == 0 then
+        redis.call('SREM', users, ARGV[word + index])
+      end
+    end
+    if redis.call('SCARD', users) == 0 then
+      redis.call('DEL', image, users)
+    end
+    key, word = key + 2 + n_mates, word + 1 + n_mates
+  end
+end
+
 local function add_to(hash, field, seconds)
   local left = tonumber(redis.call('HINCRBYFLOAT', hash, field, string.format('%.9f', seconds)))
   if left < 1e-6 then

@@ -38,12 +38,12 @@ end
 
 local function keep_images()
   for index = FIRST_IMAGE, #KEYS, 2 do
-    local image, image_jobs, pixels = KEYS[index], KEYS[index + 1], ARGV[FIRST_PIXELS + index - FIRST_IMAGE + 1]
+    local image, image_users, pixels = KEYS[index], KEYS[index + 1], ARGV[FIRST_PIXELS + index - FIRST_IMAGE + 1]
     if has_pixels(index) then
       redis.call('SET', image, pixels, 'NX', 'EX', result_seconds)
     end
-    redis.call('SADD', image_jobs, id)
-    expire(result_seconds, {image, image_jobs})
+    redis.call('SADD', image_users, id)
+    expire(result_seconds, {image, image_users})
   end
 end
 

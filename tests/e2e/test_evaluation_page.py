@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page
 
-from app.evaluation.book import Row
 from app.evaluation.page import page
+from app.evaluation.rows import Row
+from app.routes.evaluations import POLICY
 from jobs.catalogue import load_catalogue
 from tests.api import model_card
 from tests.e2e.browser import chromium
@@ -104,6 +105,18 @@ def test_dots_means_and_peers_are_where_the_figures_are(browser: Browser, addres
         colours = pixels(strip)
         assert ((colours[..., 2] - colours[..., 0]) > 60).any(), "no dot is drawn"
         assert ((colours[..., 0] - colours[..., 2]) > 60).any(), "no peer is drawn"
+
+
+def test_the_policy_that_the_service_sends_lets_it_show_itself(browser: Browser, address: str) -> None:
+    seen, said = browser.new_page(), list[str]()
+    seen.on("console", lambda message: said.append(message.text))
+    content = Path(address.removeprefix("file://")).read_text()
+    headers = {"Content-Type": "text/html", "Content-Security-Policy": POLICY}
+    seen.route("**/*", lambda route: route.fulfill(body=content, headers=headers))
+    seen.goto("https://rationale.test/page")
+    assert said == []
+    colours = pixels(seen.locator("td.strip > svg").first)
+    assert ((colours[..., 2] - colours[..., 0]) > 60).any(), "no dot is drawn in its colour"
 
 
 @pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])

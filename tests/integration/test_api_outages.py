@@ -29,7 +29,21 @@ LIMIT_SECONDS = 2.0
 REDIS_SECONDS = 0.8  # below the default, since the machine may be busy with other tests
 RETURN_SECONDS = 5.0
 NEEDS_NO_REDIS = {"/livez", "/api/v1/methods", "/api/v1/methods/{name}", "/api/v1/metrics-catalogue"}
-NAMES = {"explanation_id": "a" * 32, "letter_id": "1-0", "model_id": "tiny", "name": "saliency"}
+NAMES = {
+    **dict.fromkeys(("explanation_id", "image_set_id", "evaluation_id"), "a" * 32),
+    "letter_id": "1-0",
+    "model_id": "tiny",
+    "name": "saliency",
+}
+POSTS: dict[str, dict[str, Any]] = {  # Any: what httpx takes
+    EXPLANATIONS: {"files": {"image": ("x.png", png())}, "data": FORM},
+    f"{EXPLANATIONS}:batch": {
+        "files": {"image": ("x.png", png())},
+        "data": {"model": "tiny", "specs": '[{"method": "saliency"}]'},
+    },
+    "/api/v1/image-sets": {"files": {"images": ("x.png", png())}},
+    "/api/v1/evaluations": {"json": {"image_set": "a" * 32}},
+}
 READERS = [("get", "/readyz"), ("get", "/api/v1/models"), ("get", EXPLANATIONS + "/{explanation_id}")]
 
 
@@ -102,10 +116,7 @@ def freeze(server: EmbeddedRedis) -> Callable[[], object]:
 
 async def ask(stage: Stage, verb: str, path: str) -> tuple[str, httpx.Response, float]:
     """The answer of a route, and after how many seconds it came."""
-    words: dict[str, Any] = {}  # Any: what httpx takes
-    if path.startswith(EXPLANATIONS) and verb == "post":
-        batch = {"model": "tiny", "specs": '[{"method": "saliency"}]'}
-        words = {"files": {"image": ("x.png", png())}, "data": batch if path.endswith("batch") else FORM}
+    words = POSTS.get(path, {}) if verb == "post" else {}
     started = monotonic()
     response = await stage.client.request(verb, path.format(**NAMES), headers={"Prefer": "wait=9"}, **words)
     return f"{verb} {path}", response, monotonic() - started

@@ -70,7 +70,7 @@ async def test_a_mask_stays_while_another_job_uses_it_for_anything(
 
 async def test_a_mask_lives_as_long_as_its_image(queue: JobQueue, redis: Redis, keys: Keys) -> None:
     job = sample_job(image="i", mask="m")
-    names = [make(name) for name in ("i", "m") for make in (keys.image, keys.image_jobs)]
+    names = [make(name) for name in ("i", "m") for make in (keys.image, keys.image_users)]
 
     async def shorten() -> None:
         for name in names:

@@ -77,7 +77,7 @@ async def test_a_job_whose_images_are_stored_needs_none_of_them(queue: JobQueue)
 
 async def test_a_reference_lives_as_long_as_its_image(queue: JobQueue, redis: Redis, keys: Keys) -> None:
     job = sample_job(image="i", reference="r")
-    names = [make(name) for name in ("i", "r") for make in (keys.image, keys.image_jobs)]
+    names = [make(name) for name in ("i", "r") for make in (keys.image, keys.image_users)]
 
     async def shorten() -> None:
         for name in names:

@@ -101,7 +101,7 @@ async def test_every_key_lives_as_long_as_the_table_says(redis: Redis, keys: Key
             keys.result(job.id),
             keys.maps(job.id),
             keys.image(job.image.key),
-            keys.image_jobs(job.image.key),
+            keys.image_users(job.image.key),
             keys.pending(job.tenant),
             keys.unfinished(model.key),
             keys.events(job.id),

@@ -10,7 +10,8 @@ import pytest
 from fastapi import Request
 from starlette.types import Message
 
-from app.requests import FORM_BYTES, BodyLimits, Submission, read_submission
+from app.bodies import FORM_BYTES
+from app.requests import BodyLimits, Submission, read_submission
 from jobs.errors import TooLarge
 
 LIMITS = BodyLimits(image_bytes=1000, seconds=5)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.fingerprint import image_key, job_id, pixels_digest
+from jobs.fingerprint import image_key, image_set_id, job_id, pixels_digest
 from jobs.job import MethodRef, MetricRef, ModelRef
 
 SECRET = b"secret"
@@ -67,6 +67,27 @@ def test_a_mask_is_not_a_reference() -> None:
 
 def test_without_reference_mask_and_metrics_an_id_is_what_it_was_before_there_were_any() -> None:
     assert job_id(SECRET, **WISH | {"metrics": ()}) == "pf457lyvte5lzswrdee5zaiqmpbpk7ht"
+
+
+def test_a_set_is_its_pictures_with_masks_and_labels_in_any_order() -> None:
+    one, other = ("a.png", "x", None, None), ("b.png", "y", "m", "nodule")
+    name = image_set_id(SECRET, tenant="clinic", pictures=[one, other])
+    assert image_set_id(SECRET, tenant="clinic", pictures=[other, one]) == name
+    others = [
+        image_set_id(SECRET, tenant="other", pictures=[one, other]),
+        image_set_id(b"other", tenant="clinic", pictures=[one, other]),
+        image_set_id(SECRET, tenant="clinic", pictures=[one]),
+        *(
+            image_set_id(SECRET, tenant="clinic", pictures=[one, changed])
+            for changed in (
+                ("c.png", "y", "m", "nodule"),
+                ("b.png", "z", "m", "nodule"),
+                ("b.png", "y", None, "nodule"),
+                ("b.png", "y", "m", None),
+            )
+        ),
+    ]
+    assert len({name, *others}) == 8
 
 
 def test_the_secret_changes_every_name() -> None:

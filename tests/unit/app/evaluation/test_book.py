@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from app.evaluation.book import Book, Row, key_of
-from app.evaluation.cells import Cell, Picture, cells, cheap, chosen, measurable, pictures_in
+from app.evaluation.book import Book
+from app.evaluation.cells import Cell, cells, cheap, chosen, measurable
+from app.evaluation.folder import Picture, pictures_in
+from app.evaluation.rows import Row, key_of
 from jobs.catalogue import load_catalogue
 from jobs.errors import InvalidRequest
 from tests.samples import sample_model
@@ -17,7 +19,7 @@ METRICS = ["deletion", "insertion"]
 
 
 @pytest.fixture
-def plan(tmp_path: Path) -> list[Cell]:
+def plan(tmp_path: Path) -> list[Cell[Picture]]:
     """Two images, one model, two methods."""
     folder = tmp_path / "images"
     folder.mkdir()
@@ -26,7 +28,7 @@ def plan(tmp_path: Path) -> list[Cell]:
     return cells([sample_model()], ["saliency", "grad-cam"], pictures_in(folder))
 
 
-def rows(cell: Cell, *metrics: str, value: float | None = 0.25) -> list[Row]:
+def rows(cell: Cell[Picture], *metrics: str, value: float | None = 0.25) -> list[Row]:
     row = Row(*key_of(cell), label='a "label", with\na line', score=0.1 + 0.2, rank=1, seconds=0.5)
     return [
         replace(row, metric=metric, higher_is_better=metric == "insertion", value=value, random=0.1)
@@ -34,7 +36,7 @@ def rows(cell: Cell, *metrics: str, value: float | None = 0.25) -> list[Row]:
     ]
 
 
-def test_what_was_written_is_read_again(tmp_path: Path, plan: list[Cell]) -> None:
+def test_what_was_written_is_read_again(tmp_path: Path, plan: list[Cell[Picture]]) -> None:
     path = tmp_path / "results.csv"
     with Book(path) as book:
         assert book.missing(plan, METRICS) == plan
@@ -51,7 +53,7 @@ def test_what_was_written_is_read_again(tmp_path: Path, plan: list[Cell]) -> Non
         assert book.rows[2].error == "not-explainable: why not"
 
 
-def test_a_figure_that_is_missing_makes_its_cell_missing(tmp_path: Path, plan: list[Cell]) -> None:
+def test_a_figure_that_is_missing_makes_its_cell_missing(tmp_path: Path, plan: list[Cell[Picture]]) -> None:
     with Book(tmp_path / "results.csv") as book:
         book.add(rows(plan[0], "deletion"))
         assert book.missing(plan[:1], ["deletion"]) == []
@@ -60,7 +62,9 @@ def test_a_figure_that_is_missing_makes_its_cell_missing(tmp_path: Path, plan: l
         assert [row.value for row in book.rows] == [0.5, 0.5]
 
 
-def test_a_line_that_was_cut_off_is_dropped_and_its_cell_is_missing(tmp_path: Path, plan: list[Cell]) -> None:
+def test_a_line_that_was_cut_off_is_dropped_and_its_cell_is_missing(
+    tmp_path: Path, plan: list[Cell[Picture]]
+) -> None:
     path = tmp_path / "results.csv"
     with Book(path) as book:
         book.add(rows(plan[0], *METRICS))
@@ -76,7 +80,7 @@ def test_a_line_that_was_cut_off_is_dropped_and_its_cell_is_missing(tmp_path: Pa
             assert len(book.rows) == 4
 
 
-def test_another_picture_under_the_same_name_is_missing(tmp_path: Path, plan: list[Cell]) -> None:
+def test_another_picture_under_the_same_name_is_missing(tmp_path: Path, plan: list[Cell[Picture]]) -> None:
     with Book(tmp_path / "results.csv") as book:
         book.add(rows(plan[0], *METRICS))
         plan[0].picture.path.write_bytes(b"another")

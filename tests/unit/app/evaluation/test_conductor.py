@@ -13,9 +13,10 @@ import pytest
 
 from app.commands.service import Away, Document, Service
 from app.evaluation.book import Book
-from app.evaluation.cells import Cell, cells, pictures_in
-from app.evaluation.conductor import MOST_TRIES, Conductor
-from jobs.errors import InvalidRequest, NotExplainable, RationaleError, Unavailable
+from app.evaluation.cells import Cell, cells
+from app.evaluation.conductor import MOST_REFUSALS, MOST_TRIES, REFUSED_SECONDS, Conductor
+from app.evaluation.folder import Picture, pictures_in
+from jobs.errors import Damaged, InvalidRequest, NotExplainable, RationaleError, Unavailable
 from tests.samples import sample_model
 
 METRICS = ["deletion", "insertion"]
@@ -76,7 +77,7 @@ class Scripted:
 
 
 @pytest.fixture
-def plan(tmp_path: Path) -> list[Cell]:
+def plan(tmp_path: Path) -> list[Cell[Picture]]:
     for number in range(4):
         (tmp_path / f"{number}.png").write_bytes(bytes([number]))
     return cells([sample_model()], ["saliency", "grad-cam", "lrp"], pictures_in(tmp_path))
@@ -92,7 +93,7 @@ def conductor(service: Scripted, book: Book, in_flight: int = 3, **words: Any) -
     return Conductor(cast(Service, service), book, METRICS, in_flight, **words)
 
 
-def test_every_cell_is_asked_for_once_and_written_down(book: Book, plan: list[Cell]) -> None:
+def test_every_cell_is_asked_for_once_and_written_down(book: Book, plan: list[Cell[Picture]]) -> None:
     service, advanced = Scripted(), list[None]()
     conductor(service, book).conduct(plan, lambda: advanced.append(None))
     assert len(service.calls) == len(advanced) == len(plan)
@@ -112,7 +113,9 @@ def test_every_cell_is_asked_for_once_and_written_down(book: Book, plan: list[Ce
     assert len(book.rows) == len(plan) * 2 * 2
 
 
-def test_failures_and_cancelled_ones_are_written_down_with_their_reason(book: Book, plan: list[Cell]) -> None:
+def test_failures_and_cancelled_ones_are_written_down_with_their_reason(
+    book: Book, plan: list[Cell[Picture]]
+) -> None:
     service = Scripted()
     error = {"code": "not-explainable", "detail": "no such layer"}
     service.answer = lambda method: (
@@ -126,7 +129,7 @@ def test_failures_and_cancelled_ones_are_written_down_with_their_reason(book: Bo
 
 
 def test_a_job_that_fails_before_its_post_is_answered_ends_its_cell_alone(
-    book: Book, plan: list[Cell]
+    book: Book, plan: list[Cell[Picture]]
 ) -> None:
     service = Scripted(NotExplainable("the network has no attention"))
     conductor(service, book, 1).conduct(plan[:3], lambda: None)
@@ -135,7 +138,21 @@ def test_a_job_that_fails_before_its_post_is_answered_ends_its_cell_alone(
     assert book.missing(plan[:3], METRICS) == []
 
 
-def test_refusals_are_waited_for_as_long_as_they_say(book: Book, plan: list[Cell]) -> None:
+def test_a_picture_that_cannot_be_read_costs_its_cells_and_is_tried_again_before(
+    book: Book, plan: list[Cell[Picture]]
+) -> None:
+    slept: list[float] = []
+    slow = Damaged("takes longer than 0.8 s to decode")
+    service = Scripted(slow, slow)
+    conductor(service, book, 1, sleep=slept.append).conduct(plan[:1], lambda: None)
+    assert not [row.error for row in book.rows if row.error]
+    service.failures = [slow] * (MOST_REFUSALS + 1)
+    conductor(service, book, 1, sleep=slept.append).conduct(plan[1:3], lambda: None)
+    assert [row.error for row in book.rows if row.error] == ["damaged: takes longer than 0.8 s to decode"]
+    assert slept == [REFUSED_SECONDS] * 2 * MOST_REFUSALS
+
+
+def test_refusals_are_waited_for_as_long_as_they_say(book: Book, plan: list[Cell[Picture]]) -> None:
     slept: list[float] = []
     service = Scripted(*[Unavailable("full", retry_after=7)] * (MOST_TRIES + 5))
     conductor(service, book, 1, sleep=slept.append).conduct(plan[:2], lambda: None)
@@ -143,7 +160,9 @@ def test_refusals_are_waited_for_as_long_as_they_say(book: Book, plan: list[Cell
     assert book.missing(plan[:2], METRICS) == []
 
 
-def test_a_service_that_stays_away_ends_it_and_what_was_done_stays(book: Book, plan: list[Cell]) -> None:
+def test_a_service_that_stays_away_ends_it_and_what_was_done_stays(
+    book: Book, plan: list[Cell[Picture]]
+) -> None:
     service = Scripted()
     conductor(service, book, 1).conduct(plan[:1], lambda: None)
     service.failures = [Away("gone", retry_after=1)] * 1000
@@ -152,12 +171,12 @@ def test_a_service_that_stays_away_ends_it_and_what_was_done_stays(book: Book, p
     assert book.missing(plan, METRICS) == plan[1:]
 
 
-def test_a_refusal_for_good_ends_it(book: Book, plan: list[Cell]) -> None:
+def test_a_refusal_for_good_ends_it(book: Book, plan: list[Cell[Picture]]) -> None:
     with pytest.raises(InvalidRequest, match="no key"):
         conductor(Scripted(InvalidRequest("no key")), book).conduct(plan, lambda: None)
 
 
-def test_interrupted_it_asks_no_more_and_goes_on_later(book: Book, plan: list[Cell]) -> None:
+def test_interrupted_it_asks_no_more_and_goes_on_later(book: Book, plan: list[Cell[Picture]]) -> None:
     service, done = Scripted(), list[None]()
 
     def advance() -> None:

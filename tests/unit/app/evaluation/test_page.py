@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from app.evaluation.book import Row
 from app.evaluation.page import page
+from app.evaluation.rows import Row
 from app.evaluation.summary import failed, lines, told
 from jobs.catalogue import load_catalogue
 from tests.api import model_card

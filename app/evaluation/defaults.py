@@ -1,0 +1,3 @@
+"""What an evaluation measures when nothing else is asked for."""
+
+DEFAULT_METRICS = ("deletion", "insertion", "sparseness")
