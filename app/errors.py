@@ -155,8 +155,9 @@ async def _handle(request: Request, error: Exception) -> Response:
 
 def _allowed(request: Request) -> list[str]:
     """Every method of a path; the framework would name those of its first route alone."""
-    path = getattr(request.scope.get("route"), "path", "")
-    return sorted(method.upper() for method in request.app.openapi()["paths"].get(path, ()))
+    route = request.scope.get("route")
+    described = request.app.openapi()["paths"].get(getattr(route, "path", ""))
+    return sorted(method.upper() for method in described or getattr(route, "methods", ()))
 
 
 def _defect_or_outage(error: Exception) -> RationaleError:

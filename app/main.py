@@ -31,13 +31,24 @@ from app.pictures import Gallery
 from app.pressure import Pressure
 from app.reading import Reader
 from app.requests import BodyLimits
-from app.routes import catalogue, evaluations, events, explanations, health, image_sets, letters, pictures
+from app.routes import (
+    catalogue,
+    evaluations,
+    events,
+    explanations,
+    health,
+    image_sets,
+    letters,
+    page,
+    pictures,
+)
 from app.sanity.examiner import Examiner
 from app.sanity.inquiry import Inquiry
 from app.services import Services
 from app.settings import ApiSettings
 from app.submissions import Desk
 from app.telemetry import Meter, Telemetry
+from app.ui import public_paths
 from app.uploads.decoder import Decoder
 from app.uploads.formats import UploadLimits
 from app.waiting import Lookout
@@ -80,11 +91,10 @@ def create_app(settings: ApiSettings) -> FastAPI:
         lifespan=_lifespan(settings, access, telemetry),
     )
     add_error_handlers(app)
-    for part in (pictures, explanations, events, image_sets, evaluations, catalogue, letters, health):
+    for part in (pictures, explanations, events, image_sets, evaluations, catalogue, letters, health, page):
         app.include_router(part.router)
-    app.add_middleware(
-        Gate, access=access, public=PUBLIC | ({"/metrics"} if settings.public_metrics else set())
-    )
+    metrics = {"/metrics"} if settings.public_metrics else set()
+    app.add_middleware(Gate, access=access, public=PUBLIC | public_paths() | metrics)
     app.add_middleware(Meter, telemetry=telemetry)
     describe(app)
     return app

@@ -1,0 +1,102 @@
+/** The jobs that this browser has asked for: their ids are kept here, all else with the service. */
+
+import { read, Refusal } from "./api.js";
+import { byId, element } from "./dom.js";
+import { erase, finished, path } from "./jobs.js";
+
+const NAME = "rationale.jobs";
+const MOST = 200;
+
+/** @typedef {{id: string, method: string, model: string, image: string, at: number}} Kept */
+
+/** @returns {Kept[]} the newest first */
+export function kept() {
+  try {
+    const found = JSON.parse(localStorage.getItem(NAME) ?? "[]");
+    return Array.isArray(found) ? found.filter((each) => typeof each?.id === "string") : [];
+  } catch {
+    return [];
+  }
+}
+
+/** @param {Kept} job */
+export function keep(job) {
+  write([job, ...kept().filter((each) => each.id !== job.id)].slice(0, MOST));
+}
+
+/** @param {string} id */
+const drop = (id) => write(kept().filter((each) => each.id !== id));
+
+/** @param {Kept[]} jobs */
+const write = (jobs) => localStorage.setItem(NAME, JSON.stringify(jobs));
+
+/**
+ * Show the list as the service knows it now.
+ * @param {{show: (document: any) => void, gone: (id: string) => void}} options
+ */
+export async function showShelf(options) {
+  const body = byId("jobs-body");
+  const jobs = kept();
+  body.replaceChildren(...jobs.map((job) => row(job, options)));
+  byId("jobs-none").hidden = jobs.length > 0;
+}
+
+/**
+ * @param {Kept} job
+ * @param {{show: (document: any) => void, gone: (id: string) => void}} options
+ */
+function row(job, options) {
+  const state = element("td", { class: "job-state" }, "…");
+  const actions = element("td", { class: "actions" });
+  const made = element(
+    "tr",
+    {},
+    element("td", {}, job.method),
+    state,
+    actions,
+    element("td", {}, job.image),
+    element("td", {}, job.model),
+    element("td", {}, new Date(job.at).toLocaleString()),
+  );
+  const remove = async () => {
+    await erase(job.id).catch((error) => {
+      if (!(error instanceof Refusal) || error.status !== 404) throw error;
+    });
+    drop(job.id);
+    options.gone(job.id);
+    made.remove();
+    byId("jobs-none").hidden = kept().length > 0;
+  };
+  look(job, state, actions, { ...options, remove });
+  return made;
+}
+
+/**
+ * @param {Kept} job
+ * @param {HTMLElement} state
+ * @param {HTMLElement} actions
+ * @param {{show: (document: any) => void, remove: () => Promise<void>}} options
+ */
+async function look(job, state, actions, { show, remove }) {
+  const about = `${job.method} of ${job.image}`;
+  const button = (/** @type {string} */ title, /** @type {() => void} */ work) =>
+    element(
+      "button",
+      { type: "button", class: "quiet", "aria-label": `${title} ${about}`, onclick: work },
+      title,
+    );
+  try {
+    const document = await read(path(job.id));
+    const runs = !finished(document.state);
+    state.textContent =
+      document.state === "running" ? `running, ${Math.round(100 * document.progress)} %` : document.state;
+    actions.replaceChildren(
+      button("Show", () => show(document)),
+      button(runs ? "Cancel" : "Erase", remove),
+    );
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    state.textContent = error.status === 404 ? "expired or erased" : error.message;
+    actions.replaceChildren(button("Forget", remove));
+  }
+}
