@@ -54,7 +54,7 @@ def page(rows: Sequence[Row], catalogue: Catalogue, models: Sequence[ModelCard],
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"figure": _figure, "percent": _percent}
+    environment.filters |= {"figure": _figure, "percent": _percent, "counted": _counted}
     summary: tuple[list[Told], list[Failed]] = told(rows), failed(rows)
     names = {row.model for row in rows}
     return environment.get_template("evaluation.html").render(
@@ -92,6 +92,10 @@ def _scale(ones: Sequence[Line]) -> Scale:
 
 def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _percent(share: float | None) -> str:
