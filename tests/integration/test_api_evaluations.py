@@ -83,7 +83,7 @@ async def test_an_evaluation_from_its_pictures_to_its_table_and_page(stage: Stag
     shown = await stage.client.get(document["links"]["page"])
     assert shown.headers["content-type"].startswith("text/html")
     assert shown.headers["content-security-policy"].startswith("default-src 'none'")
-    for word in ("Deletion", "grad-cam", "3 images", "1 models"):
+    for word in ("Deletion", "grad-cam", "3 images", "1 model "):
         assert word in shown.text
     assert len(stage.worker.seen) == PICTURES * len(METHODS)
     assert all(job.seed == 7 for job in stage.worker.seen)
