@@ -206,10 +206,11 @@ class ScriptedWorker:
 
     async def _answer(self, claim: Claim) -> None:
         self.seen.append(claim.job)
-        if self.hold is not None:
+        hold = self.hold  # the test may let go at any moment
+        if hold is not None:
             self.held.append(claim)
             await self.queue.report(claim, 0.5)
-            await self.hold.wait()
+            await hold.wait()
         if self.failure is not None:
             await self.queue.fail(claim, self.failure, dead_letter=False)
         else:

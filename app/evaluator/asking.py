@@ -127,17 +127,27 @@ class Asking:
             if name in cards and Need.REFERENCE in cards[name].needs:
                 message = f"{name} needs a reference beside each picture, which an image set does not have"
                 problems.append(Problem(field=f"methods.{place}", message=message))
-        metrics = {"metrics": fields.get("metrics") or DEFAULT_METRICS, "lane": Lane.BULK}
-        common = {
-            name: value for name, value in fields.items() if name in {"metric_params", "seed"}
-        } | metrics
-        chosen = [name for name in cards if name in asked]
-        wishes = [
-            self._wishes.wish({"method": name, **common}, None, "", problems)
-            for name in chosen or list(cards)[:1]
-        ]
+        metrics = self._single(fields.get("metrics") or DEFAULT_METRICS, problems)
+        given = {name: value for name, value in fields.items() if name in {"metric_params", "seed"}}
+        common = {**given, "metrics": metrics, "lane": Lane.BULK}
+        first, *rest = [name for name in cards if name in asked] or list(cards)[:1]
+        wishes = [self._wishes.wish({"method": first, **common}, None, "", problems)]
+        said: list[Problem] = []  # of the metrics, and so the same again
+        wishes += [self._wishes.wish({"method": name, **common}, None, "", said) for name in rest]
         found = [wish for wish in wishes if wish is not None]
         return [wish.method for wish in found], found[0].metrics if found else ()
+
+    def _single(self, asked: Sequence[str], problems: list[Problem]) -> list[str]:
+        """The metrics that speak of one model; the others would compare each model with itself."""
+        found = []
+        for place, name in enumerate(asked):
+            card = self._menu.catalogue.metric(name)
+            if card is not None and card.models_in is not None:
+                message = f"{name} compares with other models: ask for it with an explanation of one"
+                problems.append(Problem(field=f"metrics.{place}", message=message))
+            else:
+                found.append(name)
+        return found
 
     def _uses_masks(
         self, metrics: Sequence[MetricRef], image_set: ImageSet | None, problems: list[Problem]

@@ -148,6 +148,21 @@ async def test_every_wrong_field_is_named_at_once(stage: Stage) -> None:
     assert await stage.worker.queue.depth() == {model_card().ref.key: 0}
 
 
+async def test_a_metric_that_compares_models_is_for_explanations(stage: Stage) -> None:
+    answer = await ask(
+        stage, await sent(stage), methods=list(METHODS), metrics=["deletion", "model-consensus"]
+    )
+    assert answer.status_code == 422
+    [error] = answer.json()["errors"]
+    assert error["field"] == "metrics.1"
+    assert "ask for it with an explanation of one" in error["message"]
+
+
+async def test_what_is_wrong_with_a_metric_is_said_once(stage: Stage) -> None:
+    answer = await ask(stage, await sent(stage), methods=list(METHODS), metrics=["truthiness"])
+    assert [error["field"] for error in answer.json()["errors"]] == ["metrics"]
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "status"),
     [
