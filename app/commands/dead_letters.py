@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from urllib.parse import quote
 
 import typer
@@ -11,10 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from app.commands.explain import Key
+from app.commands.printing import Json, print_json
 from app.commands.run import plain_errors
-
-if TYPE_CHECKING:
-    from app.commands.service import Document
 
 PATH = "/api/v1/dead-letters"
 
@@ -25,7 +23,6 @@ dead_letters = typer.Typer(
 Server = Annotated[
     str, typer.Option(help="Address of the running service.", envvar="RATIONALE_SERVER", show_default=False)
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print what the service answers, for programs.")]
 Letter = Annotated[str, typer.Argument(help="Id of the letter; `list` shows it.")]
 LetterOrAll = Annotated[str | None, typer.Argument(help="Id of the letter; or give --all.")]
 All = Annotated[bool, typer.Option("--all", help="All letters.")]
@@ -47,7 +44,7 @@ def list_them(
     with plain_errors(), running_service(server, key) as running:
         page = running.get(PATH, limit=limit, **query).json()
     if as_json:
-        _print_json(page)
+        print_json(page)
         return
     table = Table(title=f"{len(page['letters'])} of {page['total']} dead letters", title_justify="left")
     for heading in ("id", "at", "tenant", "model", "method", "attempts", "reason"):
@@ -70,7 +67,7 @@ def show(letter: Letter, server: Server, *, key: Key = None, as_json: Json = Fal
     with plain_errors(), running_service(server, key) as running:
         found = running.get(_path_of(letter)).json()
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     table = Table(show_header=False)
     for name in ("id", "at", "explanation", "tenant", "model", "method", "reason", "attempts", "worker"):
@@ -94,7 +91,7 @@ def retry(
     with plain_errors(), running_service(server, key) as running:
         answer = running.post(f"{_path(letter, everything=everything)}:retry").json()
     if as_json:
-        _print_json(answer)
+        print_json(answer)
     elif everything:
         left = ", ".join(f"{answer[name]} {name.replace('_', ' ')}" for name in answer if name != "retried")
         typer.echo(f"{answer['retried']} jobs are queued again; letters that stay: {left}")
@@ -126,7 +123,3 @@ def _path(letter: str | None, *, everything: bool) -> str:
 
 def _path_of(letter: str) -> str:
     return f"{PATH}/{quote(letter, safe='')}"
-
-
-def _print_json(document: Document) -> None:
-    typer.echo(json.dumps(document, indent=2))

@@ -15,15 +15,15 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Literal, cast
 
 import typer
 from redis import Redis
 from redis.exceptions import RedisError
 from rich.console import Console
 
+from app.commands.printing import Json, print_json, table_of
 from app.commands.run import DataDir, RedisUrl, plain_errors
-from app.commands.tables import table_of
 from app.settings import ApiSettings
 from jobs.embedded import OLDEST, EmbeddedRedis
 from jobs.errors import Unavailable
@@ -35,8 +35,6 @@ FREE_BYTES = 2 * 2**30
 REDIS_SECONDS = 3.0
 DEVICES = "workers.devices"
 PACKAGES = ("rationale", "redis", "fastapi", "torch", "torchvision")
-
-Json = Annotated[bool, typer.Option("--json", help="Print what is found as JSON, for programs.")]
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ def doctor(*, redis_url: RedisUrl = None, data_dir: DataDir = None, as_json: Jso
         settings = ApiSettings.model_validate({k: v for k, v in given.items() if v is not None})
         found = [one for look in looks(settings) for one in look()]
     if as_json:
-        typer.echo(json.dumps([asdict(one) for one in found], indent=2))
+        print_json([asdict(one) for one in found])
     else:
         table = table_of("what", "state", "detail")
         for one in found:

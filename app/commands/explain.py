@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from app.commands.printing import Json, print_json
 from app.commands.run import Device, Models, plain_errors
 from app.commands.trust import print_trust
 from jobs.errors import InvalidRequest, Problem
@@ -72,6 +73,7 @@ def explain(
     key: Key = None,
     models: Models = None,
     device: Device = None,
+    as_json: Json = False,
 ) -> None:
     """Explain one picture, print what was found and how far to believe it, and write its overlay."""
     from app.commands.service import service
@@ -89,8 +91,11 @@ def explain(
                 document = running.explain(files, fields, lambda done: bar.update(task, completed=done))
             if document["error"]:
                 raise InvalidRequest(document["error"]["detail"])
-            console.print(_table(document))
-            print_trust(console, document)
+            if as_json:
+                print_json(document)
+            else:
+                console.print(_table(document))
+                print_trust(console, document)
             for found in document["targets"]:
                 links = found["links"]
                 for path, link, form in ((output, "overlay", _format(output)), (relevance, "heatmap", "npy")):

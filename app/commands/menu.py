@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from app.commands.tables import table_of
+from app.commands.printing import Json, print_json, table_of
 from jobs.catalogue import MethodCard, MetricCard, load_catalogue
 
 
-def methods() -> None:
+def methods(*, as_json: Json = False) -> None:
     """List the methods of this version with their parameters."""
+    if as_json:
+        print_json([card.model_dump(mode="json") for card in load_catalogue().methods])
+        return
     table = table_of("method", "family", "signed", "parameters", "summary")
     for card in load_catalogue().methods:
         signed = "yes" if card.signed else "no"
@@ -17,8 +20,11 @@ def methods() -> None:
     Console().print(table)
 
 
-def metrics() -> None:
+def metrics(*, as_json: Json = False) -> None:
     """List the trust metrics of this version with their parameters."""
+    if as_json:
+        print_json([card.model_dump(mode="json") for card in load_catalogue().metrics])
+        return
     table = table_of("metric", "aspect", "better", "parameters", "summary")
     for card in load_catalogue().metrics:
         better = "higher" if card.higher_is_better else "lower"

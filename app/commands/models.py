@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections import Counter
@@ -16,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from app.commands.explain import Key, Server
+from app.commands.printing import Json, print_json, table_of
 from app.commands.run import Device, Models, plain_errors
-from app.commands.tables import table_of
 from jobs.check import BAD, Check, Outcome
 from jobs.errors import InvalidRequest
 
@@ -29,7 +28,6 @@ models = typer.Typer(help="List the models that are served, or check a folder of
 Folder = Annotated[
     Path, typer.Argument(help="Folder of models, one <id>/model.toml each.", exists=True, file_okay=False)
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print what is found as JSON, for programs.")]
 
 
 @models.callback(invoke_without_command=True)
@@ -50,7 +48,7 @@ def list_them(
     with plain_errors(), service(server, key, models=models, device=device) as running:
         cards = running.get("/api/v1/models").json()["models"]
     if as_json:
-        typer.echo(json.dumps(cards, indent=2))
+        print_json(cards)
         return
     table = table_of("model", "input", "classes", "weights", "title")
     for card in cards:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -75,6 +76,15 @@ def test_parameters_of_metrics_are_told_apart_by_the_metric(address: str, pictur
         *words, models, "--metric-param", "deletion.steps=0", status=2
     )
     assert "there are: phantom-shortcut" in rationale(*words, models.replace("vgg", "owl"), status=2)
+
+
+def test_what_is_printed_for_people_is_printed_for_programs(address: str, picture: Path) -> None:
+    words = ("explain", str(picture), "--model", "phantom-resnet", "--server", address, "--json")
+    document = json.loads(rationale(*words, "--metric", "sparseness"))
+    assert document["state"] == "done"
+    assert document["trust"]["targets"][0]["measurements"][0]["metric"] == "sparseness"
+    assert {"grad-cam", "rise"} <= {card["name"] for card in json.loads(rationale("methods", "--json"))}
+    assert {"deletion", "iou"} <= {card["name"] for card in json.loads(rationale("metrics", "--json"))}
 
 
 def test_it_lists_the_metrics() -> None:
