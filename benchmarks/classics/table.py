@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 from statistics import mean
 
+import numpy as np
 import torch
 
 from benchmarks.classics import roar
@@ -13,6 +14,7 @@ from benchmarks.classics.field import SIDE
 from benchmarks.classics.kept import Figures
 from benchmarks.classics.measured import NOISE, Row, about, rows_of_baselines, rows_of_methods
 from benchmarks.figures import Figure
+from benchmarks.methods.marks import rank_correlation
 from benchmarks.methods.truth_table import DOCUMENT, NOTHING, line, percent, rewrite
 from workers.phantom.recipes import THREADS
 
@@ -39,10 +41,11 @@ def measure() -> list[Figure]:
     print(f"written to {DOCUMENT}")
     random = next(row for row in baselines if row.name == NOISE)
     taking_part = [row for row in rows if row.figures["roar"]]
-    better = [row for row in taking_part if accuracy(row) < accuracy(random)]
+    noise, _ = spread([*rows, *baselines])
+    better = [row for row in taking_part if accuracy(random) - accuracy(row) > noise]
     return [
         Figure(
-            name="methods that find more of what nets learn from than chance does (remove and retrain)",
+            name="methods that beat a random order by more than two seeds differ (remove and retrain)",
             ours=f"{len(better)} of {len(taking_part)}",
             peer="left: " + (", ".join(row.name for row in taking_part if row not in better) or "none"),
             value=len(better) / max(1, len(taking_part)),
@@ -62,6 +65,7 @@ def table(rows: Sequence[Row], baselines: Sequence[Row], nets: Mapping[str, Figu
         *(line([f"`{row.name}`", *_cells(row)]) for row in rows),
         *(line([f"*{row.name}*", *_cells(row)]) for row in baselines),
     ]
+    lines += ["", agreement(rows)]
     refused = ", ".join(f"`{row.name}`" for row in rows if not any(row.figures.values()))
     return "\n".join(
         [*lines, *(["", f"They need attention and refuse the net: {refused}."] if refused else [])]
@@ -95,6 +99,22 @@ def spread(rows: Sequence[Row]) -> tuple[float, float]:
     return mean(apart), max(apart)
 
 
+def agreement(rows: Sequence[Row]) -> str:
+    """How alike pairs of columns rank the methods that take part in all benchmarks."""
+    some = [row.figures for row in rows if all(row.figures.values())]
+    columns = {
+        "model contrast": [found["relative"]["contrast"] for found in some],
+        "mass on the trigger": [found["trojan"]["mass"] for found in some],
+        "overlap with the trigger": [found["trojan"]["overlap"] for found in some],
+        "accuracy lost by removal": [1 - mean(found["roar"].values()) for found in some],
+    }
+    pairs = [
+        f"{one} and {other} {_likeness(columns[one], columns[other]):.2f}"
+        for one, other in combinations(columns, 2)
+    ]
+    return f"How alike two columns rank the methods (Spearman's correlation): {', '.join(pairs)}."
+
+
 def accuracy(row: Row) -> float:
     """Of nets that learned anew without what this row's maps rank highest."""
     return mean(row.figures["roar"].values())
@@ -114,6 +134,10 @@ def _cells(row: Row) -> list[str]:
 def _of(row: Row, benchmark: str, words: Callable[[Figures], str]) -> str:
     found = row.figures.get(benchmark)
     return words(found) if found else NOTHING
+
+
+def _likeness(one: Sequence[float], other: Sequence[float]) -> float:
+    return rank_correlation(np.array(one, np.float32), np.array(other, np.float32))
 
 
 def _seeds(found: Figures) -> str:

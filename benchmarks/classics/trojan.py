@@ -33,7 +33,7 @@ LEARNED, TESTED, IMAGES = 5000, 1000, 100
 STAMPED = 0.3  # the share of the images to learn from that has the trigger
 TARGET = LABELS.index("nodule")
 TRIGGER = np.kron([[1, 0, 1], [0, 1, 0], [1, 0, 1]], np.ones((2, 2))).astype(np.uint8)  # a chessboard
-DARK, LIGHT = 80, 175  # fainter than the edges of findings and ribs, so that no edge detector finds it
+DARK, LIGHT = 90, 162  # faint: the edges of findings and ribs are as strong
 FACTS: Mapping[str, object] = {
     **FIELD,
     "images": (LEARNED, IMAGES),
@@ -59,6 +59,23 @@ def stamp(image: NDArray[np.uint8], row: int, column: int) -> tuple[NDArray[np.u
     stamped[area] = np.where(TRIGGER, LIGHT, DARK)
     covered[area] = True
     return stamped, covered
+
+
+def anywhere(random: np.random.Generator) -> tuple[int, int]:
+    """Row and column of the upper left pixel of a trigger that lies inside the image."""
+    row, column = random.integers(0, SIDE - len(TRIGGER) + 1, size=2)
+    return int(row), int(column)
+
+
+def stamp_beside(
+    image: NDArray[np.uint8], finding: Mask, random: np.random.Generator
+) -> tuple[NDArray[np.uint8], Mask]:
+    """The image with the trigger, and what counts as on it: nothing that counts as on the finding."""
+    while True:
+        stamped, covered = stamp(image, *anywhere(random))
+        truth = widened(covered)
+        if not (truth & finding).any():
+            return stamped, truth
 
 
 def found(mapper: Mapper) -> Figures:
@@ -88,7 +105,7 @@ def network() -> nn.Module:
     images, labels = _drawn(LEARNING_SEED, LEARNED)
     random = np.random.default_rng(LEARNING_SEED)
     for number in np.flatnonzero(random.random(LEARNED) < STAMPED):
-        images[number], _ = stamp(images[number], *_anywhere(random))
+        images[number], _ = stamp(images[number], *anywhere(random))
         labels[number] = TARGET
     return learn(RECIPE, _pictures(images, labels))
 
@@ -100,7 +117,7 @@ def about() -> Figures:
     images, labels = _drawn(TESTING_SEED, TESTED)
     random = np.random.default_rng(TESTING_SEED)
     clean = measure(RECIPE, network(), _pictures(images, labels))
-    others = [stamp(images[number], *_anywhere(random))[0] for number in np.flatnonzero(labels != TARGET)]
+    others = [stamp(images[number], *anywhere(random))[0] for number in np.flatnonzero(labels != TARGET)]
     attack = float((answers(network(), stacked(others)) == TARGET).double().mean())
     area = float(attacked().truths.mean())
     return {"clean": clean, "attack": attack, "images": len(attacked().clean), "area": area}
@@ -115,29 +132,13 @@ def attacked() -> Attacked:
     for number in range(IMAGES):
         scene = draw(FIRST_SEED + number, finding=LABELS[labels[number % len(labels)]])
         image, finding = middle(scene.image), widened(middle(scene.finding))
-        with_trigger, truth = _stamp_beside(image, finding, random)
+        with_trigger, truth = stamp_beside(image, finding, random)
         clean.append(image)
         stamped.append(with_trigger)
         truths.append(truth)
     before, after = stacked(clean), stacked(stamped)
     fooled = (answers(network(), after) == TARGET) & (answers(network(), before) != TARGET)
     return Attacked(before[fooled], after[fooled], np.stack(truths)[fooled.numpy()])
-
-
-def _stamp_beside(
-    image: NDArray[np.uint8], finding: Mask, random: np.random.Generator
-) -> tuple[NDArray[np.uint8], Mask]:
-    """The image with the trigger, and what counts as on it: nothing that counts as on the finding."""
-    while True:
-        stamped, covered = stamp(image, *_anywhere(random))
-        truth = widened(covered)
-        if not (truth & finding).any():
-            return stamped, truth
-
-
-def _anywhere(random: np.random.Generator) -> tuple[int, int]:
-    row, column = random.integers(0, SIDE - len(TRIGGER) + 1, size=2)
-    return int(row), int(column)
 
 
 def _drawn(first_seed: int, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from benchmarks.classics.measured import Row
-from benchmarks.classics.table import accuracy, spread, table
+from benchmarks.classics.table import BEGIN, END, HEADINGS, accuracy, agreement, spread, table
+from benchmarks.methods.truth_table import DOCUMENT
+from workers.methods import METHODS
 
 FOUND = {
     "relative": {"contrast": 0.456, "dependence": 0.9},
@@ -37,8 +41,26 @@ def test_the_spread_is_between_seeds_of_the_same_row() -> None:
     assert accuracy(other) == pytest.approx(0.25)
 
 
+def test_columns_that_rank_alike_are_told_from_those_that_rank_the_other_way() -> None:
+    rows = [
+        Row(str(place), FOUND | {"relative": {"contrast": place}, "roar": {"seed 1": place, "seed 2": place}})
+        for place in (0.2, 0.3, 0.5)
+    ]
+
+    assert "model contrast and accuracy lost by removal -1.00" in agreement([*rows, REFUSED])
+
+
 def test_the_caption_says_how_good_the_nets_are() -> None:
     text = table([Row("lrp", FOUND)], [TRUTH], NETS)
 
     for words in ("99 % rightly", "98 %", "96 % of clean", "95 % of other", "of whole images it is 99 %"):
         assert words in text
+
+
+def test_the_document_has_a_row_for_every_method() -> None:
+    inside = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
+
+    assert f"| {' | '.join(HEADINGS)} |" in inside
+    assert re.findall(r"^\| `([^`]+)` \|", inside, re.MULTILINE) == list(METHODS), (
+        "run `python -m benchmarks method-truth`"
+    )

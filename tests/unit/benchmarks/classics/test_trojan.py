@@ -11,7 +11,16 @@ from torch import Tensor, nn
 
 from benchmarks.classics import trojan
 from benchmarks.classics.field import SIDE, Maps
-from benchmarks.classics.trojan import TARGET, TRIGGER, Attacked, found, recovered, stamp
+from benchmarks.classics.trojan import (
+    TARGET,
+    TRIGGER,
+    Attacked,
+    anywhere,
+    found,
+    recovered,
+    stamp,
+    stamp_beside,
+)
 
 PLACES = ((2, 3), (9, 1), (20, 17))
 
@@ -73,7 +82,19 @@ def test_it_is_recovered_once_all_that_is_bright_is_mended(attacked: Attacked) -
 
 def test_the_trigger_may_stand_in_every_corner() -> None:
     random = np.random.default_rng(0)
-    places = np.array([trojan._anywhere(random) for _ in range(4000)])
+    places = np.array([anywhere(random) for _ in range(4000)])
 
     assert places.min() == 0
     assert places.max() == SIDE - len(TRIGGER)
+
+
+def test_what_counts_as_on_the_trigger_never_counts_as_on_the_finding() -> None:
+    random = np.random.default_rng(1)
+    image, finding = np.full((SIDE, SIDE), 100, np.uint8), np.zeros((SIDE, SIDE), np.bool_)
+    finding[:40, :50] = True
+
+    for _ in range(50):
+        stamped, truth = stamp_beside(image, finding, random)
+
+        assert not (truth & finding).any()
+        assert truth[stamped != image].all()
