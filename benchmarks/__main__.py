@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 
 from benchmarks import cached_pictures, mixed_load, overhead, queue_rate, refusals, throughput, trust_cost
+from benchmarks.classics import table as classics
 from benchmarks.figures import Figure, print_figures
 from benchmarks.methods import speed, truth
 
@@ -19,7 +20,7 @@ BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "refusals": refusals.measure,
     "trust-cost": trust_cost.measure,
     "method-speed": speed.measure,
-    "method-truth": truth.measure,
+    "method-truth": lambda: [*truth.measure(), *classics.measure()],
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 import workers
 from jobs.catalogue import Need
@@ -89,23 +89,30 @@ def maps_of(network: nn.Module, some: Sequence[Scene], method: str) -> NDArray[n
 
     A method that compares gets for each image the one before it, which has another finding.
     """
-    params = CHEAPER.get(method, {})
     images = normalise(torch.from_numpy(np.stack([scene.image for scene in some])))
-    targets = [scene.label for scene in some]
-    reference = images.roll(1, dims=0) if Need.REFERENCE in METHODS[method].needs else None
     try:
-        maps = workers.explain(
-            network,
-            images,
-            targets,
-            method=method,
-            value_range=(-MEAN / STD, (1 - MEAN) / STD),
-            patches=world(),
-            reference=reference,
-            **params,
-        )
+        return explained(network, images, [scene.label for scene in some], images.roll(1, dims=0), method)
     except NotExplainable:
         return None
+
+
+def explained(
+    network: nn.Module, images: Tensor, targets: Sequence[int], references: Tensor, method: str
+) -> NDArray[np.float32]:
+    """(N, H, W), the maps of the targets; a method that compares gets the reference of each image.
+
+    `images` and `references` are (N, 1, H, W) as a phantom takes them. Raises NotExplainable.
+    """
+    maps = workers.explain(
+        network,
+        images,
+        targets,
+        method=method,
+        value_range=(-MEAN / STD, (1 - MEAN) / STD),
+        patches=world(),
+        reference=references if Need.REFERENCE in METHODS[method].needs else None,
+        **CHEAPER.get(method, {}),
+    )
     return np.asarray(maps.numpy(), dtype=np.float32)
 
 

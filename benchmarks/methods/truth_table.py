@@ -33,10 +33,10 @@ def table(
     lines = [
         _caption(area, marker_area, images),
         "",
-        _line(HEADINGS),
-        _line(["---"] * len(HEADINGS)),
-        *(_line(_cells(row, baselines, name=f"`{row.name}`")) for row in rows),
-        *(_line(_cells(row, (), name=f"*{row.name}*")) for row in baselines),
+        line(HEADINGS),
+        line(["---"] * len(HEADINGS)),
+        *(line(_cells(row, baselines, name=f"`{row.name}`")) for row in rows),
+        *(line(_cells(row, (), name=f"*{row.name}*")) for row in baselines),
         "",
         f"Not with their defaults, for the sake of time: {_cheaper(rows)}.",
     ]
@@ -46,15 +46,25 @@ def table(
 def _caption(area: float, marker_area: float, images: int) -> str:
     return (
         f"{images} images; mass / pointing in per cent. Widened by {DILATION} pixels, the finding covers "
-        f"{_percent(area)} % of an image and the marker {_percent(marker_area)} %."
+        f"{percent(area)} % of an image and the marker {percent(marker_area)} %."
     )
 
 
-def rewrite(text: str) -> None:
-    """Put the table between its two comments. Raises ValueError when they are not there."""
+def rewrite(text: str, *, begin: str = BEGIN, end: str = END) -> None:
+    """Put a table between its two comments. Raises ValueError when they are not there."""
     document = DOCUMENT.read_text(encoding="utf-8")
-    head, tail = document.index(BEGIN) + len(BEGIN), document.index(END)
+    head, tail = document.index(begin) + len(begin), document.index(end)
     DOCUMENT.write_text(f"{document[:head]}\n\n{text}\n\n{document[tail:]}", encoding="utf-8")
+
+
+def line(cells: Sequence[str]) -> str:
+    """A row of a table."""
+    return f"| {' | '.join(cells)} |"
+
+
+def percent(share: float) -> str:
+    """Without its sign, whole."""
+    return f"{100 * share:.0f}"
 
 
 def _cells(row: Row, baselines: Sequence[Row], *, name: str) -> list[str]:
@@ -69,15 +79,11 @@ def _cells(row: Row, baselines: Sequence[Row], *, name: str) -> list[str]:
 
 
 def _marks(marks: Marks | None) -> str:
-    return NOTHING if marks is None else f"{_percent(marks.mass)} / {_percent(marks.pointing)}"
+    return NOTHING if marks is None else f"{percent(marks.mass)} / {percent(marks.pointing)}"
 
 
 def _signed(value: float | None) -> str:
     return NOTHING if value is None or math.isnan(value) else f"{value:.2f}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f}"
 
 
 def _yes_or_no(answer: bool | None) -> str:
@@ -90,7 +96,3 @@ def _cheaper(rows: Sequence[Row]) -> str:
         for row in rows
         if row.name in CHEAPER
     )
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

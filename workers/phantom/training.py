@@ -16,14 +16,22 @@ from workers.phantom.recipes import THREADS, Recipe
 Advance = Callable[[float], None]
 
 
-def train(recipe: Recipe, pictures: Pictures, advance: Advance = lambda _loss: None) -> nn.Module:
+def train(
+    recipe: Recipe,
+    pictures: Pictures,
+    advance: Advance = lambda _loss: None,
+    *,
+    architecture: Callable[[], nn.Module] | None = None,
+) -> nn.Module:
     """Return the trained net in evaluation mode; `advance` hears the loss after every step.
+
+    `architecture` builds a net in place of the one that the recipe names.
 
     The global random state, the number of threads and the choice of algorithms are given back as they were.
     """
     with _repeatable(recipe.seed):
         random = Generator().manual_seed(recipe.seed)
-        network = ARCHITECTURES[recipe.architecture]().train()
+        network = (architecture or ARCHITECTURES[recipe.architecture])().train()
         loudness = _Loudness(network, recipe.quiet_layer) if recipe.quiet_layer else None
         optimizer = torch.optim.AdamW(
             network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
