@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from app.commands import dead_letters, doctor, evaluate, explain, keys, menu, models, run
+from app.commands import dead_letters, doctor, evaluate, explain, jobs, keys, menu, models, run
 
 app = typer.Typer(
     name="rationale",
@@ -22,6 +22,7 @@ app.command()(menu.metrics)
 app.add_typer(models.models, name="models")
 app.command()(doctor.doctor)
 app.add_typer(keys.keys, name="keys")
+app.add_typer(jobs.jobs, name="jobs")
 app.add_typer(dead_letters.dead_letters, name="dead-letters")
 
 

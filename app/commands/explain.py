@@ -1,8 +1,7 @@
-"""`rationale explain`: one picture in, one overlay out."""
+"""`rationale explain`: one picture in, one overlay out; or many, into a folder."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,15 +10,34 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from app.commands.album import Album, named
 from app.commands.printing import Json, print_json
 from app.commands.run import Device, Models, plain_errors
 from app.commands.trust import print_trust
-from jobs.errors import InvalidRequest, Problem
+from app.commands.wanted import Wanted, files_of
+from jobs.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from app.commands.service import Document
+    from app.commands.service import Document, Service
 
-Image = Annotated[Path, typer.Argument(help="PNG, JPEG, WebP or TIFF.", exists=True, dir_okay=False)]
+METHOD = "grad-cam"
+FOLDER = Path("explanations")
+
+Images = Annotated[
+    list[str],
+    typer.Argument(help="Pictures (PNG, JPEG, WebP or TIFF), folders of them, or patterns in quotes."),
+]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--method", help=f"Method; may repeat. `rationale methods` lists them. {METHOD} if left out."
+    ),
+]
+Folder = Annotated[
+    Path | None,
+    typer.Option(help=f"Folder for many pictures or methods; {FOLDER} if left out.", file_okay=False),
+]
+InFlight = Annotated[int, typer.Option(help="Of many, how many are asked for at a time.", min=1, max=256)]
 Reference = Annotated[
     Path | None,
     typer.Option(
@@ -57,10 +75,10 @@ Key = Annotated[str | None, typer.Option(help="API key of the running service.",
 
 
 def explain(
-    image: Image,
+    images: Images,
     *,
     model: Annotated[str, typer.Option(help="Model id; `rationale models` lists them.")],
-    method: Annotated[str, typer.Option(help="Method; `rationale methods` lists them.")] = "grad-cam",
+    method: Methods = None,
     target: Targets = None,
     param: Parameters = None,
     reference: Reference = None,
@@ -69,78 +87,90 @@ def explain(
     mask: Mask = None,
     output: Annotated[Path | None, typer.Option(help="Overlay to write: .png, .webp or .jpg.")] = None,
     relevance: Annotated[Path | None, typer.Option("--map", help="Raw float32 map to write: .npy.")] = None,
+    folder: Folder = None,
+    in_flight: InFlight = 16,
     server: Server = None,
     key: Key = None,
     models: Models = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Explain one picture, print what was found and how far to believe it, and write its overlay."""
-    from app.commands.service import service
+    """Explain a picture, print what was found and how far to believe it, and write its overlay.
 
-    console = Console()
+    Several pictures, or several methods, fill a folder instead: an overlay of each map, a table and contact
+    sheets. The exit status is 1 if some of them failed.
+    """
+    from app.commands.service import address, running_service
+
     with plain_errors():
-        fields = _fields(model, method, target or [], param or []) | _measured(
-            metric or [], metric_param or []
+        methods = list(dict.fromkeys(method or [METHOD]))
+        wanted = Wanted(
+            model,
+            methods,
+            target or (),
+            params=param or (),
+            metrics=metric or (),
+            metric_params=metric_param or (),
+            reference=reference,
+            mask=mask,
         )
-        given = {"image": image, "reference": reference, "mask": mask}
-        files = {name: path.read_bytes() for name, path in given.items() if path}
-        with service(server, key, models=models, device=device) as running:
-            with Progress(console=Console(stderr=True), transient=True) as bar:
-                task = bar.add_task(f"{method} on {model}", total=1.0)
-                document = running.explain(files, fields, lambda done: bar.update(task, completed=done))
-            if document["error"]:
-                raise InvalidRequest(document["error"]["detail"])
-            if as_json:
-                print_json(document)
+        files = files_of(images)
+        words = wanted.words()
+        many = len(files) > 1 or len(methods) > 1 or folder is not None
+        if many and (output or relevance or as_json):
+            raise InvalidRequest(
+                "--output, --map and --json are for one picture and one method; use --folder"
+            )
+        with address(server, models=models, device=device) as found:
+            if many:
+                album = Album(folder or FOLDER, named(files), methods, words)
+                failed = _fill(album, found, key, in_flight)
             else:
-                console.print(_table(document))
-                print_trust(console, document)
-            for found in document["targets"]:
-                links = found["links"]
-                for path, link, form in ((output, "overlay", _format(output)), (relevance, "heatmap", "npy")):
-                    if path:
-                        content = running.get(links[link], format=form).content
-                        _named(path, found, document).write_bytes(content)
+                with running_service(found, key) as running:
+                    failed = _explain(running, files[0][1], wanted, (output, relevance), as_json=as_json)
+    if failed:
+        raise typer.Exit(1)
 
 
-def _fields(model: str, method: str, targets: list[str], parameters: list[str]) -> dict[str, str | list[str]]:
-    return {
-        "model": model,
-        "method": method,
-        "target": targets,
-        "params": json.dumps(dict(map(_parameter, parameters))),
-    }
+def _fill(album: Album, address: str, key: str | None, in_flight: int) -> int:
+    from rationale import Client
+
+    with Client(address, key) as client, Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("explanations", total=len(album.pictures) * len(album.methods))
+        failed = album.fill(client, in_flight, lambda: bar.advance(task))
+    total = len(album.pictures) * len(album.methods)
+    Console().print(f"{album.folder}: {total} explanations, {failed} failed", highlight=False, soft_wrap=True)
+    return failed
 
 
-def _measured(metrics: list[str], parameters: list[str]) -> dict[str, str | list[str]]:
-    """The metrics, and their parameters by metric."""
-    params: dict[str, dict[str, object]] = {}
-    for text in parameters:
-        metric, separator, rest = text.partition(".")
-        if not separator:
-            raise _unreadable(f"--metric-param {text}", "metric.name=value")
-        name, value = _parameter(rest, f"--metric-param {metric}.", "metric.name=value")
-        params.setdefault(metric, {})[name] = value
-    return {"metrics": metrics, "metric_params": json.dumps(params)}
+def _explain(
+    running: Service, image: Path, wanted: Wanted, outputs: tuple[Path | None, Path | None], *, as_json: bool
+) -> int:
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(f"{wanted.methods[0]} on {wanted.model}", total=1.0)
+        document = running.explain(
+            wanted.files(image), wanted.fields(), lambda done: bar.update(task, completed=done)
+        )
+    if document["error"]:
+        raise InvalidRequest(document["error"]["detail"])
+    if as_json:
+        print_json(document)
+    else:
+        console = Console()
+        console.print(table_of_targets(document))
+        print_trust(console, document)
+    output, relevance = outputs
+    for found in document["targets"]:
+        links = found["links"]
+        for path, link, form in ((output, "overlay", _format(output)), (relevance, "heatmap", "npy")):
+            if path:
+                content = running.get(links[link], format=form).content
+                _named(path, found, document).write_bytes(content)
+    return 0
 
 
-def _parameter(text: str, option: str = "--param ", form: str = "name=value") -> tuple[str, object]:
-    name, separator, value = text.partition("=")
-    if not separator:
-        raise _unreadable(f"{option}{text}", form)
-    try:
-        return name, json.loads(value)
-    except json.JSONDecodeError:
-        return name, value
-
-
-def _unreadable(what: str, form: str) -> InvalidRequest:
-    wrong = Problem(field=what, message=f"write it as {form}")
-    return InvalidRequest("a parameter is not readable", problems=(wrong,))
-
-
-def _table(document: Document) -> Table:
+def table_of_targets(document: Document) -> Table:
+    """What was found of each class."""
     timings = document["timings"]
     table = Table(title=f"{document['method']['name']} on {document['model']['id']}", title_justify="left")
     for heading in ("target", "score", "rank", "map from", "to", "grid", "layer", "seconds"):

@@ -33,6 +33,13 @@ class Service:
         """Raises the error that the service names when it refuses, and `Away` when it does not answer."""
         return self._call("GET", path, params=query)
 
+    def look(self, path: str, wait: int) -> Document:
+        """A document once its work is finished, or as it is after `wait` seconds; raises like `get`."""
+        headers = {"Prefer": f"wait={wait}"} if wait else {}
+        timeout = TIMEOUT_SECONDS + wait
+        document: Document = self._call("GET", path, headers=headers, timeout=timeout).json()
+        return document
+
     def post(self, path: str) -> httpx.Response:
         """A post without a body; raises like `get`."""
         return self._call("POST", path)
@@ -56,7 +63,7 @@ class Service:
         while document["state"] not in FINISHED:
             progress(document["progress"])
             path = f"/api/v1/explanations/{document['id']}"
-            document = self._call("GET", path, headers={"Prefer": "wait=1"}).json()
+            document = self.look(path, 1)
         progress(1.0)
         return document
 
@@ -73,14 +80,19 @@ def service(
     server: str | None, key: str | None, *, models: Path | None, device: str | None
 ) -> Iterator[Service]:
     """The running service, or a private one with these models on this device."""
+    with address(server, models=models, device=device) as found, running_service(found, key) as running:
+        yield running
+
+
+@contextmanager
+def address(server: str | None, *, models: Path | None, device: str | None) -> Iterator[str]:
+    """Where the running service is, or a private one with these models on this device."""
     if server:
-        with running_service(server, key) as running:
-            yield running
-    else:
-        given = {"models": models, "device": device}
-        options = [f"--{name}={value}" for name, value in given.items() if value]
-        with private_service(options) as address, _client(address, key) as client:
-            yield Service(client)
+        yield server
+        return
+    given = {"models": models, "device": device}
+    with private_service([f"--{name}={value}" for name, value in given.items() if value]) as found:
+        yield found
 
 
 @contextmanager

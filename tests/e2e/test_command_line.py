@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -191,3 +192,71 @@ def test_a_key_for_webhooks_comes_with_the_secret_that_signs(tmp_path: Path) -> 
     assert "example.org" in rationale("keys", "list", *file)
     assert secret not in rationale("keys", "list", *file)
     rationale("keys", "create", *file, *named, "--webhook-host", "10.0.0.1", status=2)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    (folder / "more").mkdir(parents=True)
+    for number, name in enumerate(("a.png", "b.png", "more/a.png")):
+        (folder / name).write_bytes(png(nodule(number)))
+    return folder
+
+
+def test_a_folder_by_many_methods_fills_a_folder(address: str, pictures: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    words = ("--model", "phantom-resnet", "--method", "grad-cam", "--method", "saliency", "--server", address)
+    printed = rationale(
+        *("explain", str(pictures), str(pictures / "*.png"), *words),
+        *("--metric", "sparseness", "--folder", str(output)),
+    )
+    assert "10 explanations, 0 failed" in printed
+    rows = list(csv.DictReader((output / "explanations.csv").read_text().splitlines()))
+    assert len(rows) == 10
+    assert {row["method"] for row in rows} == {"grad-cam", "saliency"}
+    assert all(row["target"] == "nodule" and float(row["sparseness"]) > 0 for row in rows)
+    overlays = {row["overlay"] for row in rows}
+    assert {"a-grad-cam.png", "more_a-saliency.png", "a_2-grad-cam.png"} <= overlays
+    for name in overlays:
+        with Image.open(output / name) as overlay:
+            assert overlay.size == (96, 96)
+    with Image.open(output / "contact-sheet.png") as sheet:
+        assert sheet.width > 3 * 144
+        assert sheet.height > 5 * 144
+        assert len(sheet.convert("L").getcolors() or ()) > 50
+
+
+def test_what_cannot_be_explained_has_its_reason_and_does_not_end_the_rest(
+    address: str, pictures: Path, tmp_path: Path
+) -> None:
+    (pictures / "z.png").write_bytes(b"no picture")
+    output = tmp_path / "out"
+    printed = rationale(
+        *("explain", str(pictures), "--model", "phantom-resnet", "--server", address),
+        *("--folder", str(output)),
+        status=1,
+    )
+    assert "4 explanations, 1 failed" in printed
+    errors = [
+        row["error"]
+        for row in csv.DictReader((output / "explanations.csv").read_text().splitlines())
+        if row["error"]
+    ]
+    assert len(errors) == 1
+    assert errors[0].startswith("unknown-format: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["nowhere.png"], "nowhere.png names no file and no folder"),
+        (["*.nothing"], "*.nothing names no file and no folder"),
+        (["{pictures}", "--output", "x.png"], "are for one picture and one method"),
+        (["{pictures}", "--param", "relu"], "write it as name=value"),
+    ],
+)
+def test_what_is_wrong_with_many_is_said_before_anything_starts(
+    pictures: Path, words: list[str], reason: str
+) -> None:
+    here = [word.format(pictures=pictures) for word in words]
+    assert reason in rationale("explain", *here, "--model", "phantom-resnet", status=2)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import httpx
 import pytest
 from redis import Redis
 
 from app.commands.doctor import redis_findings
 from jobs.embedded import EmbeddedRedis
+from tests.e2e.scenes import nodule, png
 from tests.e2e.test_command_line import rationale
 
 
@@ -76,3 +78,26 @@ def test_a_redis_is_held_against_what_the_queue_needs(
         client.config_set(setting, value)
         found = {one.what: one.state for one in redis_findings("here", client)}
     assert found[what] == state
+
+
+def test_an_explanation_is_looked_at_and_erased(address: str, tmp_path: Path) -> None:
+    picture = tmp_path / "x.png"
+    picture.write_bytes(png(nodule(77)))
+    words = ("--server", address)
+    made = json.loads(rationale("explain", str(picture), "--model", "phantom-resnet", *words, "--json"))
+    assert "nodule" in rationale("jobs", "show", made["id"], *words)
+    shown = json.loads(rationale("jobs", "show", made["id"], *words, "--wait", "5", "--json"))
+    assert shown["targets"] == made["targets"]
+    assert "is erased" in rationale("jobs", "erase", made["id"], *words)
+    assert "no such explanation" in rationale("jobs", "show", made["id"], *words, status=2)
+
+
+def test_one_that_failed_does_not_pass(address: str) -> None:
+    asked = httpx.post(
+        f"{address}/api/v1/explanations",
+        files={"image": png(nodule(78))},
+        data={"model": "phantom-vit", "method": "guided-backprop"},
+        headers={"Prefer": "wait=20"},
+    )
+    words = ("--server", address)
+    assert "failed: gelu in" in rationale("jobs", "show", asked.json()["explanation"], *words, status=1)
