@@ -12,6 +12,7 @@ from typing import Any
 from PIL import Image
 
 from app.commands.sheets import Cell, sheets
+from app.commands.wanted import File
 from jobs.errors import RationaleError
 from rationale import Client, Explained, Explanation
 
@@ -87,7 +88,7 @@ class Album:
             sheet.save(self.folder / name)
 
 
-def named(files: Sequence[tuple[str, Path]]) -> list[Picture]:
+def named(files: Sequence[File]) -> list[Picture]:
     """Files under the names that they have in their folders, made different where they are not."""
     pictures, seen = [], Counter[str]()
     for inside, path in files:

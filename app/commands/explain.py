@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,17 +11,15 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from app.commands.album import Album, named
 from app.commands.printing import Json, print_json
 from app.commands.run import Device, Models, plain_errors
 from app.commands.trust import print_trust
-from app.commands.wanted import Wanted, files_of
+from app.commands.wanted import METHOD, File, Wanted, files_of
 from jobs.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from app.commands.service import Document, Service
 
-METHOD = "grad-cam"
 FOLDER = Path("explanations")
 
 Images = Annotated[
@@ -102,40 +101,41 @@ def explain(
     """
     from app.commands.service import address, running_service
 
+    failed = 0
     with plain_errors():
-        methods = list(dict.fromkeys(method or [METHOD]))
         wanted = Wanted(
-            model,
-            methods,
-            target or (),
-            params=param or (),
-            metrics=metric or (),
-            metric_params=metric_param or (),
-            reference=reference,
-            mask=mask,
+            model, method, target, reference, mask, params=param, metrics=metric, metric_params=metric_param
         )
         files = files_of(images)
-        words = wanted.words()
-        many = len(files) > 1 or len(methods) > 1 or folder is not None
-        if many and (output or relevance or as_json):
-            raise InvalidRequest(
-                "--output, --map and --json are for one picture and one method; use --folder"
-            )
+        single = len(files) == 1 and len(wanted.methods) == 1 and folder is None
+        if not single:
+            _refuse(output=output, map=relevance, json=as_json)
+        wanted.words()  # what is wrong with them is said before anything starts
         with address(server, models=models, device=device) as found:
-            if many:
-                album = Album(folder or FOLDER, named(files), methods, words)
-                failed = _fill(album, found, key, in_flight)
-            else:
+            if single:
                 with running_service(found, key) as running:
-                    failed = _explain(running, files[0][1], wanted, (output, relevance), as_json=as_json)
+                    _explain(running, files[0][1], wanted, (output, relevance), as_json=as_json)
+            else:
+                failed = _fill((found, key), folder or FOLDER, files, wanted, in_flight)
     if failed:
         raise typer.Exit(1)
 
 
-def _fill(album: Album, address: str, key: str | None, in_flight: int) -> int:
+def _refuse(**options: object) -> None:
+    """Raises InvalidRequest for what is of use to one picture and one method alone."""
+    given = [f"--{name}" for name, value in options.items() if value]
+    if given:
+        raise InvalidRequest(f"{' and '.join(given)}: only for one picture and one method; use --folder")
+
+
+def _fill(
+    place: tuple[str, str | None], folder: Path, files: Sequence[File], wanted: Wanted, in_flight: int
+) -> int:
+    from app.commands.album import Album, named
     from rationale import Client
 
-    with Client(address, key) as client, Progress(console=Console(stderr=True), transient=True) as bar:
+    album = Album(folder, named(files), wanted.methods, wanted.words())
+    with Client(*place) as client, Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("explanations", total=len(album.pictures) * len(album.methods))
         failed = album.fill(client, in_flight, lambda: bar.advance(task))
     total = len(album.pictures) * len(album.methods)
@@ -145,7 +145,7 @@ def _fill(album: Album, address: str, key: str | None, in_flight: int) -> int:
 
 def _explain(
     running: Service, image: Path, wanted: Wanted, outputs: tuple[Path | None, Path | None], *, as_json: bool
-) -> int:
+) -> None:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(f"{wanted.methods[0]} on {wanted.model}", total=1.0)
         document = running.explain(
@@ -166,7 +166,6 @@ def _explain(
             if path:
                 content = running.get(links[link], format=form).content
                 _named(path, found, document).write_bytes(content)
-    return 0
 
 
 def table_of_targets(document: Document) -> Table:

@@ -11,29 +11,42 @@ from typing import Any
 from app.evaluation.folder import pictures_in
 from jobs.errors import InvalidRequest, Problem
 
+METHOD = "grad-cam"
+
+Several = Sequence[str] | None
+File = tuple[str, Path]  # its name in its folder, and where it is
+
 
 @dataclass(frozen=True)
 class Wanted:
-    """One or many methods, each with the same words; `params` and `metric_params` are name=value."""
+    """One or many methods, each with the same words; `params` and `metric_params` are name=value.
+
+    What is None was left out.
+    """
 
     model: str
-    methods: Sequence[str]
-    targets: Sequence[str]
-    _: KW_ONLY
-    params: Sequence[str]
-    metrics: Sequence[str]
-    metric_params: Sequence[str]
+    named: Several
+    targets: Several
     reference: Path | None
     mask: Path | None
+    _: KW_ONLY
+    params: Several
+    metrics: Several
+    metric_params: Several
+
+    @property
+    def methods(self) -> list[str]:
+        """Each once."""
+        return list(dict.fromkeys(self.named or [METHOD]))
 
     def words(self) -> dict[str, Any]:  # Any: the words of a client's question
         """As a client's question has them, but for the method. Raises InvalidRequest."""
         return {
             "model": self.model,
-            "target": list(self.targets),
-            "params": dict(map(_parameter, self.params)),
-            "metrics": list(self.metrics),
-            "metric_params": _of_metrics(self.metric_params),
+            "target": list(self.targets or ()),
+            "params": dict(map(_parameter, self.params or ())),
+            "metrics": list(self.metrics or ()),
+            "metric_params": _of_metrics(self.metric_params or ()),
             "reference": self.reference,
             "mask": self.mask,
         }
@@ -56,12 +69,12 @@ class Wanted:
         return {name: path.read_bytes() for name, path in given.items() if path}
 
 
-def files_of(words: Sequence[str]) -> list[tuple[str, Path]]:
-    """The image files that words name, each with its name in its folder: files, folders, patterns.
+def files_of(words: Sequence[str]) -> list[File]:
+    """The image files that words name: files, folders, patterns.
 
     Raises InvalidRequest naming the word that names none.
     """
-    found: list[tuple[str, Path]] = []
+    found: list[File] = []
     for word in words:
         path = Path(word)
         if path.is_dir():

@@ -251,7 +251,7 @@ def test_what_cannot_be_explained_has_its_reason_and_does_not_end_the_rest(
     [
         (["nowhere.png"], "nowhere.png names no file and no folder"),
         (["*.nothing"], "*.nothing names no file and no folder"),
-        (["{pictures}", "--output", "x.png"], "are for one picture and one method"),
+        (["{pictures}", "--output", "x.png"], "only for one picture and one method"),
         (["{pictures}", "--param", "relu"], "write it as name=value"),
     ],
 )

@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 
 from tests.unit.deployment import ROOT, read
 
-ROOMS = ("app", "jobs", "workers", "openapi", "benchmarks", "chaos", "deploy", "examples")
+ROOMS = ("app", "jobs", "rationale", "workers", "openapi", "benchmarks", "chaos", "deploy", "examples")
 ENDINGS = {".py", ".lua", ".js", ".sh"}
 PROJECT = tomllib.loads(read("pyproject.toml"))["project"]
 
@@ -91,7 +91,8 @@ def test_a_fresh_process_loads_only_what_its_room_owns(modules: str, unwanted: s
     ],
 )
 def test_an_image_has_all_that_its_command_needs(extra: str, modules: str, command: str) -> None:
-    absent = sorted(set(packages_distributions()) - top_levels(extra) - {"app", "jobs", "openapi", "workers"})
+    ours = {"app", "jobs", "openapi", "rationale", "workers"}
+    absent = sorted(set(packages_distributions()) - top_levels(extra) - ours)
     assert {"api": "torch", "worker": "fastapi"}[extra] in absent
     assert command in run(WITHOUT, ",".join(absent), modules, command, "--help")
 
