@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from app.commands.printing import Json, print_json, table_of
 from app.commands.run import plain_errors
 
 keys = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
@@ -20,6 +20,7 @@ KeysFile = Annotated[
     ),
 ]
 KeyId = Annotated[str, typer.Argument(help="The middle part of the key.")]
+SHOWN = {"id", "tenant", "scope", "created", "name", "webhook_hosts"}
 HOSTS_HELP = "Where its webhooks may go: example.org, or example.org:8443. May be given several times."
 
 
@@ -68,17 +69,19 @@ def webhooks(
 
 
 @keys.command("list")
-def list_them(keys_file: KeysFile) -> None:
+def list_them(keys_file: KeysFile, *, as_json: Json = False) -> None:
     """List the keys without their secrets."""
     from app.access import list_keys
 
-    table = Table()
-    for heading in ("id", "tenant", "scope", "created", "name", "webhook hosts"):
-        table.add_column(heading)
     with plain_errors():
-        for key in list_keys(keys_file):
-            created, hosts = f"{key.created:%Y-%m-%d %H:%M}", " ".join(key.webhook_hosts)
-            table.add_row(key.id, key.tenant, key.scope, created, key.name, hosts)
+        found = list_keys(keys_file)
+    if as_json:
+        print_json([key.model_dump(mode="json", include=SHOWN) for key in found])
+        return
+    table = table_of("id", "tenant", "scope", "created", "name", "webhook hosts")
+    for key in found:
+        created, hosts = f"{key.created:%Y-%m-%d %H:%M}", " ".join(key.webhook_hosts)
+        table.add_row(key.id, key.tenant, key.scope, created, key.name, hosts)
     Console().print(table)
 
 

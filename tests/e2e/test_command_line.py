@@ -191,6 +191,9 @@ def test_a_key_for_webhooks_comes_with_the_secret_that_signs(tmp_path: Path) -> 
     assert secret.startswith("whsec_") and other.startswith("whsec_")
     assert "example.org" in rationale("keys", "list", *file)
     assert secret not in rationale("keys", "list", *file)
+    [shown] = json.loads(rationale("keys", "list", *file, "--json"))
+    assert shown["webhook_hosts"] == ["example.org"]
+    assert set(shown) == {"id", "tenant", "scope", "created", "name", "webhook_hosts"}
     rationale("keys", "create", *file, *named, "--webhook-host", "10.0.0.1", status=2)
 
 
