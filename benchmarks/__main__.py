@@ -6,7 +6,16 @@ import os
 import sys
 from collections.abc import Callable
 
-from benchmarks import cached_pictures, mixed_load, overhead, queue_rate, refusals, throughput, trust_cost
+from benchmarks import (
+    cached_pictures,
+    mixed_load,
+    overhead,
+    page_speed,
+    queue_rate,
+    refusals,
+    throughput,
+    trust_cost,
+)
 from benchmarks.classics import table as classics
 from benchmarks.figures import Figure, print_figures
 from benchmarks.methods import speed, truth
@@ -18,6 +27,7 @@ BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "cached-pictures": cached_pictures.measure,
     "queue": queue_rate.measure,
     "refusals": refusals.measure,
+    "page": page_speed.measure,
     "trust-cost": trust_cost.measure,
     "method-speed": speed.measure,
     "method-truth": lambda: [*truth.measure(), *classics.measure()],
