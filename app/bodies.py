@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import Request
+from pydantic_core import from_json
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -60,6 +62,17 @@ async def read_parts(
         return [(name, await _part(value)) for name, value in form.multi_items()]
     finally:
         await form.close()
+
+
+def json_object(body: bytes) -> dict[str, Any]:  # Any: JSON values
+    """The object that a body is in JSON; raises `InvalidRequest`."""
+    try:
+        document = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise broken(f"is not readable as JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise broken("must be a JSON object")
+    return document
 
 
 def too_large(limit: int, *, what: str = "The upload", field: str = "image") -> TooLarge:

@@ -12,7 +12,7 @@ from fastapi import Request
 from pydantic_core import from_json
 from starlette.datastructures import ImmutableMultiDict
 
-from app.bodies import FORM_BYTES, FilePart, arriving, broken, read_bytes, read_parts, too_large
+from app.bodies import FORM_BYTES, FilePart, arriving, json_object, read_bytes, read_parts, too_large
 from app.forms import FILES
 from jobs.errors import Problem, UnknownFormat
 
@@ -100,12 +100,7 @@ async def _read_form(
 
 
 def _read_json(body: bytes, limits: BodyLimits, submission: Submission, known: Collection[str]) -> None:
-    try:
-        document = from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise broken(f"is not readable as JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise broken("must be a JSON object")
+    document = json_object(body)
     files = {name: document.pop(name, None) for name in FILES}
     if len(body) - sum(len(text) for text in files.values() if isinstance(text, str)) > FORM_BYTES:
         raise too_large(FORM_BYTES, what="The fields besides the image", field="body")

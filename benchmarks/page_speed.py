@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from statistics import median
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from app.session import private_service
 from benchmarks.figures import Figure
+from examples.browser import chromium
 
 LOADS = 5
 PANELS = (
@@ -34,16 +34,9 @@ FRAMES = """() => new Promise((resolve) => {
 
 def measure() -> list[Figure]:
     """In Chromium on loopback, drawn by the processor; each load has an empty cache."""
-    path = shutil.which("chromium")
-    if path is None:
-        raise SystemExit("this needs Chromium: apt-get install chromium")
-    with private_service() as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        try:
-            loads = [_load(browser, address) for _ in range(LOADS)]
-            rate = _frames(browser, address)
-        finally:
-            browser.close()
+    with chromium() as browser, private_service() as address:
+        loads = [_load(browser, address) for _ in range(LOADS)]
+        rate = _frames(browser, address)
     paints, sizes = zip(*loads, strict=True)
     return [
         Figure(

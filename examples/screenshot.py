@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import shutil
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from app.session import private_service
+from examples.browser import chromium
 
 OUTPUT = Path(__file__).parents[1] / "docs" / "images" / "page.png"
 SIZE = (1280, 800)
@@ -20,18 +20,13 @@ SECONDS = 120
 
 def main() -> None:
     """Explain a drawn radiograph with three methods and a metric, and save what is seen."""
-    path = shutil.which("chromium")
-    if path is None:
-        raise SystemExit("this needs Chromium: apt-get install chromium")
     expect.set_options(timeout=SECONDS * 1000)
-    with private_service() as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    with chromium() as browser, private_service() as address:
         width, height = SIZE
         page = browser.new_page(viewport={"width": width, "height": height})
         page.goto(address)
         explain(page)
         OUTPUT.write_bytes(small_png(page.screenshot()))
-        browser.close()
     print(f"Picture: {OUTPUT}, {OUTPUT.stat().st_size} bytes")
 
 

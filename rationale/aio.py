@@ -22,7 +22,7 @@ from rationale.explanations import Explained, Explanation
 from rationale.flows import Question, in_bulk
 from rationale.images import Image
 from rationale.progress import Progress, shown
-from rationale.sending import TIMEOUT_SECONDS, Asked, headers_of, words_of
+from rationale.sending import Asked, client_words, words_of
 
 T = TypeVar("T")
 
@@ -34,13 +34,7 @@ class AsyncClient:
         self, url: str, key: str | None = None, *, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
         """As for `Client`."""
-        self._http = httpx.AsyncClient(
-            base_url=url,
-            headers=headers_of(key),
-            timeout=TIMEOUT_SECONDS,
-            transport=transport,
-            trust_env=False,
-        )
+        self._http = httpx.AsyncClient(transport=transport, **client_words(url, key))
 
     async def __aenter__(self) -> AsyncClient:
         return self

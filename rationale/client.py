@@ -22,7 +22,7 @@ from rationale.explanations import Explained, Explanation
 from rationale.flows import Question, in_bulk
 from rationale.images import Image
 from rationale.progress import Progress, shown
-from rationale.sending import TIMEOUT_SECONDS, Asked, headers_of, words_of
+from rationale.sending import Asked, client_words, words_of
 
 T = TypeVar("T")
 
@@ -40,13 +40,7 @@ class Client:
         self, url: str, key: str | None = None, *, transport: httpx.BaseTransport | None = None
     ) -> None:
         """`key` is an API key; `transport` is for tests and proxies of one's own."""
-        self._http = httpx.Client(
-            base_url=url,
-            headers=headers_of(key),
-            timeout=TIMEOUT_SECONDS,
-            transport=transport,
-            trust_env=False,
-        )
+        self._http = httpx.Client(transport=transport, **client_words(url, key))
 
     def __enter__(self) -> Client:
         return self

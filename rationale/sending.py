@@ -32,9 +32,14 @@ class Asked(TypedDict, total=False):
     overlay: Look
 
 
-def headers_of(key: str | None) -> dict[str, str]:
-    """The headers of every call."""
-    return {"Authorization": f"Bearer {key}"} if key else {}
+def client_words(url: str, key: str | None) -> dict[str, Any]:  # Any: the words of httpx
+    """What an httpx client of a service is made with."""
+    return {
+        "base_url": url,
+        "headers": {"Authorization": f"Bearer {key}"} if key else {},
+        "timeout": TIMEOUT_SECONDS,
+        "trust_env": False,
+    }
 
 
 def words_of(call: Call) -> dict[str, Any]:  # Any: the words of httpx

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.commands.explain import Key
+from app.commands.explain import Key, RunningServer
 from app.commands.printing import Json, print_json
 from app.commands.run import plain_errors
 
@@ -20,9 +20,6 @@ dead_letters = typer.Typer(
     help="List, show, retry and purge the jobs that a running service has given up.", no_args_is_help=True
 )
 
-Server = Annotated[
-    str, typer.Option(help="Address of the running service.", envvar="RATIONALE_SERVER", show_default=False)
-]
 Letter = Annotated[str, typer.Argument(help="Id of the letter; `list` shows it.")]
 LetterOrAll = Annotated[str | None, typer.Argument(help="Id of the letter; or give --all.")]
 All = Annotated[bool, typer.Option("--all", help="All letters.")]
@@ -30,7 +27,7 @@ All = Annotated[bool, typer.Option("--all", help="All letters.")]
 
 @dead_letters.command("list")
 def list_them(
-    server: Server,
+    server: RunningServer,
     *,
     limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=1000)] = 100,
     before: Annotated[str | None, typer.Option(help="Only those that are older than this letter.")] = None,
@@ -60,7 +57,7 @@ def list_them(
 
 
 @dead_letters.command()
-def show(letter: Letter, server: Server, *, key: Key = None, as_json: Json = False) -> None:
+def show(letter: Letter, server: RunningServer, *, key: Key = None, as_json: Json = False) -> None:
     """Show one dead letter."""
     from app.commands.service import running_service
 
@@ -78,7 +75,7 @@ def show(letter: Letter, server: Server, *, key: Key = None, as_json: Json = Fal
 
 @dead_letters.command()
 def retry(
-    server: Server,
+    server: RunningServer,
     letter: LetterOrAll = None,
     *,
     everything: All = False,
@@ -101,7 +98,7 @@ def retry(
 
 @dead_letters.command()
 def purge(
-    server: Server,
+    server: RunningServer,
     letter: LetterOrAll = None,
     *,
     everything: All = False,

@@ -70,6 +70,9 @@ Server = Annotated[
     str | None,
     typer.Option(help="Address of a running service; without it one is started.", envvar="RATIONALE_SERVER"),
 ]
+RunningServer = Annotated[
+    str, typer.Option(help="Address of the running service.", envvar="RATIONALE_SERVER", show_default=False)
+]
 Key = Annotated[str | None, typer.Option(help="API key of the running service.", envvar="RATIONALE_API_KEY")]
 
 
@@ -135,10 +138,10 @@ def _fill(
     from rationale import Client
 
     album = Album(folder, named(files), wanted.methods, wanted.words())
-    with Client(*place) as client, Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("explanations", total=len(album.pictures) * len(album.methods))
-        failed = album.fill(client, in_flight, lambda: bar.advance(task))
     total = len(album.pictures) * len(album.methods)
+    with Client(*place) as client, Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("explanations", total=total)
+        failed = album.fill(client, in_flight, lambda: bar.advance(task))
     Console().print(f"{album.folder}: {total} explanations, {failed} failed", highlight=False, soft_wrap=True)
     return failed
 

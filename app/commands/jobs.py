@@ -8,7 +8,7 @@ from urllib.parse import quote
 import typer
 from rich.console import Console
 
-from app.commands.explain import Key, table_of_targets
+from app.commands.explain import Key, RunningServer, table_of_targets
 from app.commands.printing import Json, print_json
 from app.commands.run import plain_errors
 from app.commands.trust import print_trust
@@ -20,15 +20,14 @@ jobs = typer.Typer(
     help="Look at an explanation of a running service, or cancel and erase it.", no_args_is_help=True
 )
 
-Server = Annotated[
-    str, typer.Option(help="Address of the running service.", envvar="RATIONALE_SERVER", show_default=False)
-]
 Id = Annotated[str, typer.Argument(help="Id of the explanation.")]
 Wait = Annotated[int, typer.Option(help="Seconds to wait for its end.", min=0, max=600)]
 
 
 @jobs.command()
-def show(explanation: Id, server: Server, *, wait: Wait = 0, key: Key = None, as_json: Json = False) -> None:
+def show(
+    explanation: Id, server: RunningServer, *, wait: Wait = 0, key: Key = None, as_json: Json = False
+) -> None:
     """Show where it stands, and what was found; exits with 1 if it failed or was cancelled."""
     from app.commands.service import running_service
 
@@ -49,7 +48,7 @@ def show(explanation: Id, server: Server, *, wait: Wait = 0, key: Key = None, as
 
 
 @jobs.command()
-def erase(explanation: Id, server: Server, *, key: Key = None) -> None:
+def erase(explanation: Id, server: RunningServer, *, key: Key = None) -> None:
     """Cancel it if it runs, and erase the image, the maps and all else of it."""
     from app.commands.service import running_service
 

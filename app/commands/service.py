@@ -13,10 +13,9 @@ from app.session import private_service
 from jobs.errors import Unavailable
 from jobs.job import FINISHED
 from rationale.calls import error_of
+from rationale.sending import TIMEOUT_SECONDS, client_words
 
 Document = dict[str, Any]  # Any: JSON as the API sends it
-
-TIMEOUT_SECONDS = 30.0
 
 
 class Away(Unavailable):
@@ -98,13 +97,8 @@ def address(server: str | None, *, models: Path | None, device: str | None) -> I
 @contextmanager
 def running_service(server: str, key: str | None) -> Iterator[Service]:
     """The service that runs at an address."""
-    with _client(server, key) as client:
+    with httpx.Client(**client_words(server, key)) as client:
         yield Service(client)
-
-
-def _client(address: str, key: str | None) -> httpx.Client:
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    return httpx.Client(base_url=address, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False)
 
 
 def _checked(response: httpx.Response) -> httpx.Response:

@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic_core import from_json
 
-from app.bodies import FORM_BYTES, arriving, broken, read_bytes
+from app.bodies import FORM_BYTES, arriving, json_object, read_bytes
 from app.contract import PREFER, TEXT, WAITED, answers, header, media, ref
 from app.documents import PREFIX
 from app.evaluation.page import page
@@ -154,13 +153,7 @@ async def _read(request: Request, services: Services) -> Fields:
         raise UnknownFormat(f"The body {message}.", problems=(Problem(field="body", message=message),))
     async with arriving(services.settings.body_seconds):
         body = await read_bytes(request, FORM_BYTES)
-    try:
-        document = from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise broken(f"is not readable as JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise broken("must be a JSON object")
-    return document
+    return json_object(body)
 
 
 async def _record(services: Services, tenant: str, evaluation_id: str) -> AnalysisRecord:

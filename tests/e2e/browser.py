@@ -1,30 +1,25 @@
-"""Debian's Chromium, driven by Playwright."""
+"""The browser of the tests of pages."""
 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-INSTALL = "this needs Chromium: apt-get install chromium"
+from examples import browser
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A browser without a window; without Chromium the test is skipped, but where CI is set it fails."""
-    path = shutil.which("chromium")
-    if path is None:
-        if os.environ.get("CI"):
-            pytest.fail(INSTALL)
-        pytest.skip(INSTALL)
-    with sync_playwright() as playwright:
-        # Its sandbox needs rights that root in a container has not; only pages of this project are opened.
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    with ExitStack() as stack:
         try:
-            yield browser
-        finally:
-            browser.close()
+            opened = stack.enter_context(browser.chromium())
+        except SystemExit as missing:
+            if os.environ.get("CI"):
+                pytest.fail(str(missing))
+            pytest.skip(str(missing))
+        yield opened

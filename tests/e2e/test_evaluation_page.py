@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +19,6 @@ from app.evaluation.rows import Row
 from app.routes.evaluations import POLICY
 from jobs.catalogue import load_catalogue
 from tests.api import model_card
-from tests.e2e.browser import chromium
 
 ROW = Row("tiny", "w", "saliency", "0.png", "d", label="nodule", metric="deletion", higher_is_better=False)
 VALUES = {
@@ -31,12 +29,6 @@ VALUES = {
 RANDOM, EDGES = 0.75, 0.5
 WIDTHS = [1280, 390]
 Pixels = NDArray[np.int64]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

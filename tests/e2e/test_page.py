@@ -16,7 +16,6 @@ from PIL import Image
 from playwright.sync_api import Browser, Download, expect
 
 from app.rendering.palettes import colours
-from tests.e2e.browser import chromium
 from tests.e2e.page import WIDTHS, Pixels, Seen, seen
 from tests.e2e.scenes import nodule, png
 
@@ -31,12 +30,6 @@ COUNT_PAINTED = """() => {
     put.apply(this, rest);
   };
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

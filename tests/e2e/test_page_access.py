@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
 
-from jobs.keys import Keys
 from tests.api import png
-from tests.e2e.browser import chromium
-from tests.e2e.page import WIDTHS, Scheme, Scripted, Seen, scripted, seen
+from tests.e2e.page import WIDTHS, Scheme, Scripted, Seen, seen
 
 SERIOUS = {"serious", "critical"}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def served(redis_url: str, keys: Keys, tmp_path: Path) -> Iterator[Scripted]:
-    with scripted(redis_url, keys, tmp_path) as served:
-        yield served
 
 
 def explained(window: Seen) -> None:

@@ -15,24 +15,11 @@ from app.access import Scope
 from jobs.errors import Failure, NotExplainable
 from jobs.keys import Keys
 from tests.api import LABELS, bearer, draft_of, png
-from tests.e2e.browser import chromium
 from tests.e2e.page import Scripted, Seen, scripted, seen
 from tests.waiting import wait_until
 
 EVIL = LABELS[-1]
 SAMPLES = 7
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def served(redis_url: str, keys: Keys, tmp_path: Path) -> Iterator[Scripted]:
-    with scripted(redis_url, keys, tmp_path) as served:
-        yield served
 
 
 @pytest.fixture
