@@ -13,7 +13,8 @@ from app.submissions import Desk, Order
 from app.uploads.decoder import Decoded
 from app.waiting import Lookout
 from jobs.catalogue import InputSpec, ModelCard
-from jobs.job import Lane
+from jobs.errors import Unavailable
+from jobs.job import FINISHED, Lane
 from jobs.queue import JobQueue
 from jobs.result import Result
 from jobs.store import JobStore
@@ -61,7 +62,9 @@ class Inquiry:
         job = order.job
         async with self._lookout.watch(job.id) as watch:
             await self._admission.admit(order)
-            await self._lookout.finished(job.tenant, job.id, watch, PATIENCE_SECONDS)
+            record = await self._lookout.finished(job.tenant, job.id, watch, PATIENCE_SECONDS)
+        if record is not None and record.state not in FINISHED:
+            raise Unavailable("Nobody waits any longer; the job goes on.", retry_after=1)
         return await self._store.result(job.tenant, job.id)
 
     async def _erase(self, orders: Sequence[Order]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from app.sanity.inquiry import IMAGES, TENANT
 from jobs.errors import Failure, NotExplainable
 from jobs.job import Job
 from jobs.keys import Keys
-from tests.api import EXPLANATIONS, FIGURE, Stage, png, staged
+from tests.api import EXPLANATIONS, FIGURE, Stage, model_card, png, staged
 from tests.waiting import wait_until_async
 
 CHECKS = ["parameter-randomisation", "image-dependence"]
@@ -123,6 +124,27 @@ async def test_a_pair_that_cannot_be_asked_stays_unknown_and_harms_nobody(stage:
     name = await stage.done()
     assert await pair(stage, name) is None
     assert len(asked(stage)) == IMAGES, "it is left alone for a while"
+
+
+async def test_what_is_under_way_when_a_process_stops_is_found_by_the_next(
+    stage: Stage, redis_url: str, keys: Keys, tmp_path: Path
+) -> None:
+    stage.worker.hold = asyncio.Event()
+    name = (await stage.post(wait=0)).json()["id"]
+    key = model_card().ref.key
+
+    async def all_wait() -> bool:
+        return (await stage.worker.queue.depth())[key] == 1 + IMAGES
+
+    await wait_until_async(all_wait, what="the jobs of the examiner")
+    stage.app.state.services.lookout.close()  # as a process does that is told to stop
+    await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name() == "sanity"))
+    assert await all_wait(), "they go on"
+    stage.worker.hold.set()
+    async with staged(redis_url, keys, tmp_path, sanity_checks=True, work=False) as other:
+        await other.done(image=png(3))
+        assert (await known_pair(other, name))["images"] == IMAGES
+    assert len(asked(stage)) == IMAGES
 
 
 async def test_who_does_not_want_it_is_not_asked(redis_url: str, keys: Keys, tmp_path: Path) -> None:
