@@ -6,6 +6,7 @@ import hashlib
 import struct
 from uuid import uuid4
 
+from jobs.fingerprint import SURVEY
 from jobs.job import Flow, ImageRef, Job, Lane, MethodRef, ModelRef
 from jobs.result import Box, MapInfo, Prediction, Provenance, Result, TargetResult
 
@@ -43,6 +44,24 @@ def sample_job(
         reference=_image(reference, REFERENCE_PIXELS) if reference else None,
         mask=_image(mask, MASK_PIXELS) if mask else None,
     )
+
+
+def sample_survey(*images: str, job_id: str | None = None, tenant: str = "clinic") -> Job:
+    """A survey of images by their keys, whose pixels are those of `survey_pixels`."""
+    refs = tuple(_image(key, survey_pixels(key)) for key in images)
+    return Job(
+        id=job_id or f"{SURVEY}-{uuid4().hex}",
+        tenant=tenant,
+        model=sample_model(),
+        method=MethodRef(name="headcount", version=1, params={"least": 3}),
+        image=refs[0],
+        survey=refs,
+    )
+
+
+def survey_pixels(key: str) -> bytes:
+    """8 x 8 grey pixels, others for each key."""
+    return hashlib.sha512(key.encode()).digest()
 
 
 def _image(key: str, pixels: bytes) -> ImageRef:

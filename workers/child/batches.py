@@ -136,6 +136,10 @@ class Batches:
 def _opened(work: Work, blobs: list[bytes]) -> list[Opened]:
     opened = []
     for job, places in zip(work.jobs, work.images, strict=True):
+        if job.survey:
+            every = tuple(blobs[place] for place in places)
+            opened.append(Opened(job, every[0], survey=every))
+            continue
         pixels = {name: blobs[place] for name, place in zip(job.pictures, places, strict=True)}
         opened.append(Opened(job, pixels["image"], pixels.get("reference"), pixels.get("mask")))
     return opened
