@@ -6,8 +6,8 @@ import hashlib
 import struct
 from uuid import uuid4
 
-from jobs.fingerprint import SURVEY
-from jobs.job import Flow, ImageRef, Job, Lane, MethodRef, ModelRef
+from jobs.fingerprint import SURVEY, survey_digest
+from jobs.job import Flow, ImageRef, Job, Lane, MethodRef, ModelRef, Opened
 from jobs.result import Box, MapInfo, Prediction, Provenance, Result, TargetResult
 
 PIXELS = bytes(range(64))
@@ -92,4 +92,15 @@ def sample_result(job: Job) -> Result:
             ),
         ),
         provenance=Provenance(image=job.image.digest),
+    )
+
+
+def sample_findings(opened: Opened) -> Result:
+    """A result of a survey: the first byte of each of its images."""
+    return Result(
+        id=opened.job.id,
+        predictions=(),
+        targets=(),
+        provenance=Provenance(image=survey_digest(opened.job.survey)),
+        findings={"first bytes": [pixels[0] for pixels in opened.survey]},
     )
