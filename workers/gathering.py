@@ -25,7 +25,8 @@ class Gathering:
     `checkpoint` is called between two chunks with the share of the work that is done, 0 to 1. It may raise
     `Interrupted`, and others may have the device before it returns, and the same network: what a survey does
     to weights and hooks is undone by then. `is_late` says whether a round as long as the one since it was
-    last asked is too long; then a survey ends with what it has, and is asked again for the rest.
+    last asked is too long; then a survey ends with what it has, which must be something new, and is asked
+    again for the rest.
     """
 
     network: nn.Module
