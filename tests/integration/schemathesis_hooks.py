@@ -13,11 +13,13 @@ from schemathesis import Case, HookContext, Response
 from app.forms import IMAGE_TYPES
 from jobs.fingerprint import ID
 from tests.api import FORM, png
+from tests.archives import zipped
 
 pictures = strategies.integers(min_value=0, max_value=3).map(png)
 for kind in IMAGE_TYPES:
     schemathesis.openapi.media_type(kind, pictures)
 schemathesis.openapi.format("binary", pictures)
+schemathesis.openapi.media_type("application/zip", pictures.map(lambda data: zipped({"mass/a.png": data})))
 schemathesis.openapi.format("byte", pictures.map(lambda data: base64.b64encode(data).decode()))
 
 Generated = Any  # whatever Schemathesis has generated
@@ -31,6 +33,7 @@ KINDS = {
 LONGEST_NAME = 64
 MOST_NAMES = 32
 SENT: dict[str, Generated] = {"images": [], "masks": [], "labels": ""}
+ARCHIVE = "archive"
 LABELLED = '{"images.png": "nodule"}'
 known: dict[str, list[str]] = {"explanation_id": [], "image_set_id": [], "evaluation_id": []}
 
@@ -72,7 +75,7 @@ def after_call(_context: HookContext, case: Case[Any], response: Response) -> No
 def _known(fields: Generated) -> Generated:
     if not isinstance(fields, dict):
         return fields
-    if fields and fields.keys() <= SENT.keys():
+    if fields and fields.keys() <= {*SENT, ARCHIVE}:
         return _sent(fields)
     if isinstance(fields.get("image_set"), str):
         return _evaluated(fields)
@@ -93,7 +96,14 @@ def _are_names(names: Generated) -> bool:
 
 
 def _sent(fields: dict[str, Generated]) -> Generated:
-    """A set of one picture: all files of a field are sent under one name, `images.png` or `masks.png`."""
+    """A set of one picture: all files of a field are sent under one name, `images.png` or `masks.png`.
+
+    Bytes of an archive become an archive of them.
+    """
+    if fields.keys() == {ARCHIVE} and isinstance(fields[ARCHIVE], bytes):
+        return {ARCHIVE: zipped({"images/a.png": fields[ARCHIVE]})}
+    if ARCHIVE in fields:
+        return fields
     images, masks, labels = (fields.get(name, default) for name, default in SENT.items())
     if not images or not _are_pictures(images) or not _are_pictures(masks) or not isinstance(labels, str):
         return fields
