@@ -11,7 +11,8 @@ _PICTURES: Json = {"type": "array", "items": _FILE}
 SET_FORM: Json = {
     "type": "object",
     "additionalProperties": False,
-    "anyOf": [{"required": ["images"]}, {"required": ["archive"]}],
+    "minProperties": 1,
+    "dependentRequired": {"masks": ["images"], "labels": ["images"]},
     "dependentSchemas": {"archive": {"maxProperties": 1}},
     "properties": {
         "images": {

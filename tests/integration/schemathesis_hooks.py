@@ -39,9 +39,10 @@ known: dict[str, list[str]] = {"explanation_id": [], "image_set_id": [], "evalua
 
 
 @schemathesis.hook
-def map_body(_context: HookContext, body: Generated) -> Generated:
+def map_body(context: HookContext, body: Generated) -> Generated:
     """Lead well-formed wishes to names that exist."""
-    return _known(body)
+    is_set = context.operation is not None and context.operation.path.endswith("/image-sets")
+    return _sent(body) if is_set and isinstance(body, dict) else _known(body)
 
 
 @schemathesis.hook
@@ -75,8 +76,6 @@ def after_call(_context: HookContext, case: Case[Any], response: Response) -> No
 def _known(fields: Generated) -> Generated:
     if not isinstance(fields, dict):
         return fields
-    if fields and fields.keys() <= {*SENT, ARCHIVE}:
-        return _sent(fields)
     if isinstance(fields.get("image_set"), str):
         return _evaluated(fields)
     for name in fields.keys() & FORM.keys():
@@ -98,15 +97,15 @@ def _are_names(names: Generated) -> bool:
 def _sent(fields: dict[str, Generated]) -> Generated:
     """A set of one picture: all files of a field are sent under one name, `images.png` or `masks.png`.
 
-    Bytes of an archive become an archive of them.
+    Bytes of an archive become an archive of them. A list that is empty would vanish on the way, with what is
+    wrong about it.
     """
     if fields.keys() == {ARCHIVE} and isinstance(fields[ARCHIVE], bytes):
         return {ARCHIVE: zipped({"images/a.png": fields[ARCHIVE]})}
-    if ARCHIVE in fields:
-        return fields
     images, masks, labels = (fields.get(name, default) for name, default in SENT.items())
-    if not images or not _are_pictures(images) or not _are_pictures(masks) or not isinstance(labels, str):
-        return fields
+    is_form = fields.keys() <= SENT.keys() and isinstance(labels, str)
+    if not images or not is_form or not _are_pictures(images) or not _are_pictures(masks):
+        return {name: [""] if value in ([], {}) else value for name, value in fields.items()}
     return {"images": images[:1], **({"labels": LABELLED} if labels else {})}
 
 
