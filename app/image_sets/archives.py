@@ -47,7 +47,7 @@ def opened(data: bytes, directory_bytes: int) -> Iterator[zipfile.ZipFile]:
     Raises `TooLarge`, and `InvalidRequest` for what is no archive.
     """
     file = _Rationed(data)
-    file.ration = directory_bytes  # before it has read all of it, zipfile looks at no limit
+    file.ration = directory_bytes  # zipfile alone would read all of it, however long
     try:
         archive = zipfile.ZipFile(file)
     except UnicodeDecodeError as error:

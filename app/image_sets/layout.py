@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 FOLDERS = {"images": "images/", "masks": "masks/"}
 LABEL_FILES = ("labels.json", "labels.csv")
-SIGNS = (*FOLDERS.values(), *LABEL_FILES)  # that a folder is the top of a set
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Layout:
 def layout_of(paths: Collection[str]) -> Layout:
     """With a folder `images/` the images are there, else all that is no mask and no file of labels is one.
 
-    The top may be a single folder, when one of `SIGNS` lies in it.
+    The top may be a single folder, when one of these lies in it.
     """
     top = _top(paths)
     images = top + FOLDERS["images"]
@@ -51,5 +50,6 @@ def _top(paths: Collection[str]) -> str:
     if len(firsts) != 1:
         return ""
     top = f"{firsts.pop()}/"
-    is_top = any(path.removeprefix(top).startswith(SIGNS) for path in paths)
-    return top if is_top and top not in SIGNS else ""
+    within = [path.removeprefix(top) for path in paths]
+    is_top = any(path in LABEL_FILES or path.startswith(tuple(FOLDERS.values())) for path in within)
+    return top if is_top and top not in FOLDERS.values() else ""

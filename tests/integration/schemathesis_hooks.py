@@ -100,8 +100,9 @@ def _sent(fields: dict[str, Generated]) -> Generated:
     Bytes of an archive become an archive of them. A list that is empty would vanish on the way, with what is
     wrong about it.
     """
-    if fields.keys() == {ARCHIVE} and isinstance(fields[ARCHIVE], bytes):
-        return {ARCHIVE: zipped({"images/a.png": fields[ARCHIVE]})}
+    content = getattr(fields.get(ARCHIVE), "data", fields.get(ARCHIVE))
+    if fields.keys() == {ARCHIVE} and isinstance(content, bytes):
+        return {ARCHIVE: zipped({"images/a.png": content})}
     images, masks, labels = (fields.get(name, default) for name, default in SENT.items())
     is_form = fields.keys() <= SENT.keys() and isinstance(labels, str)
     if not images or not is_form or not _are_pictures(images) or not _are_pictures(masks):
