@@ -74,6 +74,7 @@ def test_without_labels_the_folder_of_an_image_is_its_label(folder: str) -> None
 def test_one_folder_of_images_is_a_label_not_the_top() -> None:
     sent = unpacked(zipped({"mass/a.png": b"x"}), LIMITS)
     assert (sent.images, sent.labels) == ({"mass/a.png": b"x"}, {"mass/a.png": "mass"})
+    assert unpacked(zipped({"images/masks/a.png": b"x"}), LIMITS).images == {"masks/a.png": b"x"}
 
 
 def test_names_are_utf_8_also_where_the_archive_does_not_say_so() -> None:
@@ -121,7 +122,10 @@ def test_everything_that_is_wrong_is_named_at_once() -> None:
     ("name", "content"),
     [
         *(("labels.json", content) for content in (b"{", b"[]", b"\xff", b'{"a.png": NaN}')),
-        *(("labels.csv", content) for content in (b"a.png", b"a.png,x,y", b'"a.png,x', b"\xff,x", b"name\n")),
+        *(
+            ("labels.csv", content)
+            for content in (b"a.png", b"a.png,x,y", b'"a".png,x', b"\xff,x", b"name\n")
+        ),
     ],
 )
 def test_labels_that_cannot_be_read(name: str, content: bytes) -> None:
@@ -187,8 +191,12 @@ def test_a_name_that_is_not_utf_8_is_named_as_far_as_it_can_be_read() -> None:
         found = read(data)
         assert found.keys() == {name}
         assert "UTF-8" in found[name]
-    hidden = read(zipped({"a.png_x": b"x"}).replace(b"a.png_x", b"a.png\0x"))
-    assert hidden == {"archive.a.png\0x": "needs a name of printable characters"}
+
+
+@pytest.mark.parametrize("start", ["a", "\N{GREEK SMALL LETTER PI}"])
+def test_a_name_does_not_end_at_a_zero_byte(start: str) -> None:
+    hidden = read(zipped({f"{start}.png_x": b"x"}).replace(b".png_x", b".png\0x"))
+    assert hidden == {f"archive.{start}.png\0x": "needs a name of printable characters"}
 
 
 def test_a_bomb_is_not_unpacked_further_than_is_allowed() -> None:
