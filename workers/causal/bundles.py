@@ -18,7 +18,7 @@ REPLACED = frozenset({"input", "weight", "bias", "groups"})
 
 @dataclass(frozen=True, eq=False)
 class WeightBundle:
-    """The paths through a linear call to nodes `ends` (t,) of its child layer, at `rows` (t,) of the weight."""
+    """The paths through a linear call to nodes `ends` (t,) of its child layer, by its `rows` (t,)."""
 
     paths: Weights
     ends: Tensor

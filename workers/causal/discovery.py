@@ -9,8 +9,7 @@ divides image by image; an image whose output is near zero would then outweigh a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -31,6 +30,7 @@ from jobs.causal import (
 )
 from jobs.errors import NotExplainable
 from jobs.job import ModelRef
+from workers.causal.circumstances import Circumstances
 from workers.causal.interventions import Interventions, Met, Weakened
 from workers.causal.significance import judge, significant
 from workers.causal.skeleton import Anatomy, anatomy_of
@@ -39,20 +39,6 @@ from workers.graph import graph_of
 TOGETHER = 32  # nodes after which it may end early; all images go through the network once for these
 NUMBERS = {"cpu": 2**20, "cuda": 2**26}  # in one value on the way
 MOST_ROWS = 4096
-
-
-def never() -> bool:
-    """There is time."""
-    return False
-
-
-@dataclass(frozen=True)
-class Circumstances:
-    """How many images go through a network at once, at least, and who looks in between (share done)."""
-
-    chunk_rows: int = 8
-    checkpoint: Callable[[float], None] = lambda _: None
-    is_late: Callable[[], bool] = never
 
 
 def anatomy(network: nn.Module, images: Tensor) -> Anatomy:

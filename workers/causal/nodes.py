@@ -30,13 +30,15 @@ STRAIGHT = frozenset({Kind.BATCH_NORM, Kind.SHIFT, Kind.SCALE, Kind.ROUTE})
 class Source:
     """Where nodes begin: the numbers `first` to `first + count` belong to the output of a call.
 
-    Of a meeting, `operands` has for each input the number (count,) of the node that each node is made of.
+    Of a meeting, `operands` has for each input the number (count,) of the node that each node is made of,
+    and `places` (1, ...) the index of the node at each place of the output.
     """
 
     call: Call
     first: int
     count: int
     operands: tuple[Tensor, ...] = ()
+    places: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -132,15 +134,17 @@ class _Follower:
         shape = _shape(call)
         met = torch.stack([one.expand(shape) for one in inputs]).flatten(1)
         pairs, place = torch.unique(met, dim=1, return_inverse=True)
-        source = self._source(call, pairs.shape[1], tuple(pairs))
+        places: Tensor = place.view(shape)
+        source = self._source(call, pairs.shape[1], tuple(pairs), places)
         straight = tuple(self._straight.get(name, False) for name in call.reads)
         self.nodes.readers.append(Reader(call, tuple(inputs), straight))
         self._straight[call.name] = True
-        numbers: Tensor = place + source.first
-        return numbers.view(shape)
+        return places + source.first
 
-    def _source(self, call: Call, count: int, operands: tuple[Tensor, ...] = ()) -> Source:
-        source = Source(call, self._next, count, operands)
+    def _source(
+        self, call: Call, count: int, operands: tuple[Tensor, ...] = (), places: Tensor | None = None
+    ) -> Source:
+        source = Source(call, self._next, count, operands, places)
         self.nodes.sources[call.name] = source
         self._next += count
         return source

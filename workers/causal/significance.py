@@ -1,10 +1,10 @@
 """Which effects of a layer's nodes stand out: a z-test against the null distribution of the layer.
 
 The null hypothesis says that a node does nothing in particular: its effect is a draw from a normal
-distribution around zero, as wide as those of the layer vary. Their deviation is Rousseeuw and Croux's Qn ("Alternatives to
-the median absolute deviation", 1993), for the nodes that are looked for are among them: up to half of the
-effects may be of another kind and move it little. It is an estimate, in which the effect that is judged takes
-part, so the tails are Student's; the two constants of these were fitted to draws from normal distributions.
+distribution around zero, as wide as those of the layer vary. Their deviation is Rousseeuw and Croux's Qn
+("Alternatives to the median absolute deviation", 1993), for the nodes that are looked for are among them: up
+to half of the effects may be of another kind and move it little. It is an estimate, in which the effect that
+is judged takes part, so the tails are Student's; their two constants were fitted to normal draws.
 """
 
 from __future__ import annotations

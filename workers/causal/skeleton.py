@@ -21,6 +21,7 @@ from jobs.causal import CLASSES, LayerShape, Skeleton
 from jobs.errors import NotExplainable
 from workers.causal.nodes import Nodes, Reader, Source, channel_axis, columns, nodes_of
 from workers.graph import Call, Graph, Kind
+from workers.graph.calls import WEIGHT
 
 NONE = -1  # stands for a node of another layer
 
@@ -45,7 +46,8 @@ class Shortcut:
     """Paths of weight one: into a sum or a product of two values, at one of the places of its inputs.
 
     `nodes` (1, ...) has for each number of the input the index in the layer below, `ends` (n,) for each node
-    above the node below that it is made of; `NONE` where there is none.
+    above the node below that it is made of; `NONE` where there is none. `places` (1, ...) has the index of
+    the node above at each place of the output.
     """
 
     parent: str
@@ -54,6 +56,7 @@ class Shortcut:
     place: int
     nodes: Tensor
     ends: Tensor
+    places: Tensor
 
 
 Paths = Weights | Shortcut
@@ -61,11 +64,15 @@ Paths = Weights | Shortcut
 
 @dataclass(frozen=True)
 class Anatomy:
-    """A network as a causal graph sees it: layers bottom first with their numbers of nodes, and all paths."""
+    """A network as a causal graph sees it: layers bottom first with their numbers of nodes, and all paths.
+
+    `weights` has by the name of a linear call the dotted path of its weight in the network, if it has one.
+    """
 
     graph: Graph
     sizes: Mapping[str, int]
     paths: tuple[Paths, ...]
+    weights: Mapping[str, str]
 
     def out_of(self, layer: str) -> list[Paths]:
         """The paths that lead up from a layer. Raises NotExplainable naming the field `layer`."""
@@ -127,7 +134,8 @@ def anatomy_of(graph: Graph, plain: Graph, shape: Sequence[int]) -> Anatomy:
     paths = tuple(builder.paths())
     kept = _reaching_classes(paths)
     sizes = {name: count for name, count in builder.sizes.items() if name in kept}
-    return Anatomy(graph, sizes, tuple(one for one in paths if {one.parent, one.child} <= kept))
+    chosen = tuple(one for one in paths if {one.parent, one.child} <= kept)
+    return Anatomy(graph, sizes, chosen, _weights(plain, {one.call.name for one in chosen}))
 
 
 class _Builder:
@@ -161,12 +169,15 @@ class _Builder:
 
     def _shortcuts(self, reader: Reader) -> Iterator[Shortcut]:
         child = self._nodes.sources[reader.call.name]
+        if child.places is None:
+            return
         for place, operand in enumerate(reader.operands):
             for parent in self._parents(operand):
                 if parent.call.name not in self._folded:
                     names = self._names[parent.call.name], self._names[child.call.name]
                     ends = _indices(child.operands[place], parent)
-                    yield Shortcut(*names, reader.call, place, _indices(operand, parent), ends)
+                    nodes = _indices(operand, parent)
+                    yield Shortcut(*names, reader.call, place, nodes, ends, child.places)
 
     def _parents(self, numbers: Tensor) -> list[Source]:
         """The sources that have some of the numbers."""
@@ -206,16 +217,25 @@ def _indices(numbers: Tensor, source: Source) -> Tensor:
 
 def _names(nodes: Nodes, plain: Graph) -> dict[str, str]:
     """By the call a name for its layer: the module in which it stands, or the call where there is none."""
-    paths = {}
-    for name in nodes.sources:
-        call = plain.call[name]
-        linear = plain.call[call.reads[0]] if call.kind is Kind.BATCH_NORM else call
-        paths[name] = linear.path or name
+    paths = {name: _unmerged(plain, name).path or name for name in nodes.sources}
     taken = list(paths.values())
     return {
         name: path if taken.count(path) == 1 and path != CLASSES else f"{path}:{name}"
         for name, path in paths.items()
     }
+
+
+def _weights(plain: Graph, names: Iterable[str]) -> dict[str, str]:
+    """The dotted paths of the weights of linear calls, by the names of these."""
+    leaves = {name: _unmerged(plain, name).leaves[WEIGHT] for name in names}
+    sources = {name: plain.sources.get(getattr(leaf, "name", "")) for name, leaf in leaves.items()}
+    return {name: path for name, path in sources.items() if path is not None}
+
+
+def _unmerged(plain: Graph, name: str) -> Call:
+    """The linear call that took the name of the batch norm behind it."""
+    call = plain.call[name]
+    return plain.call[call.reads[0]] if call.kind is Kind.BATCH_NORM else call
 
 
 def _reaching_classes(paths: Sequence[Paths]) -> set[str]:
