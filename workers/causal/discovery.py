@@ -49,7 +49,7 @@ def anatomy(network: nn.Module, images: Tensor) -> Anatomy:
     return anatomy_of(swift, plain, images.shape[1:])
 
 
-def test_layer(
+def examine_layer(
     subject: Anatomy, images: Tensor, question: LayerQuestion, circumstances: Circumstances
 ) -> LayerAnswer:
     """The nodes of a layer: their effects on the class, and what these say of them.
@@ -86,7 +86,7 @@ def discover(
         targets = targets_above(shape.children, found, target)
         if targets:
             question = LayerQuestion(target=target, layer=shape.name, targets=targets, treatment=treatment)
-            answer = test_layer(subject, images, question, circumstances)
+            answer = examine_layer(subject, images, question, circumstances)
             forwards += answer.forwards
             if answer.layer is not None:
                 found[shape.name] = answer.layer
