@@ -27,6 +27,7 @@ def job_id(
     seed: int,
     reference_digest: str | None = None,
     mask_digest: str | None = None,
+    survey_digests: Sequence[str] = (),
 ) -> str:
     """32 lower-case base32 characters that are equal exactly when the explanations would be.
 
@@ -46,6 +47,7 @@ def job_id(
             seed,
             *(() if reference_digest is None else ("reference", reference_digest)),
             *(() if mask_digest is None else ("mask", mask_digest)),
+            *(("survey", list(survey_digests)) if survey_digests else ()),
         ],
     )
 
@@ -59,6 +61,7 @@ def named_job(
     image: ImageRef,
     reference: ImageRef | None = None,
     mask: ImageRef | None = None,
+    survey: tuple[ImageRef, ...] = (),
     targets: tuple[int, ...] = (),
     metrics: tuple[MetricRef, ...] = (),
     seed: int = 0,
@@ -75,6 +78,7 @@ def named_job(
         seed=seed,
         reference_digest=reference.digest if reference else None,
         mask_digest=mask.digest if mask else None,
+        survey_digests=[each.digest for each in survey],
     )
     return Job(
         id=name,
@@ -84,6 +88,7 @@ def named_job(
         image=image,
         reference=reference,
         mask=mask,
+        survey=survey,
         targets=targets,
         metrics=metrics,
         seed=seed,

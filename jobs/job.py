@@ -105,11 +105,12 @@ class ImageRef(Message):
 
 
 class Job(Message):
-    """One explanation to compute: an image, a model, a method, and the classes to explain.
+    """One explanation to compute: an image, a model, a method, and the classes to explain. Or a survey.
 
     The reference is a second image, for methods that set the first one against it. The mask says where the
-    finding lies, for metrics that compare maps with that. A job without them does not speak of them, so that
-    workers that know of neither still read the job.
+    finding lies, for metrics that compare maps with that. A survey looks at many images, of which the first
+    is its image, too. A job without them does not speak of them, so that workers that know of none of them
+    still read the job.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -120,6 +121,7 @@ class Job(Message):
     image: ImageRef
     reference: ImageRef | None = Field(None, exclude_if=lambda reference: reference is None)
     mask: ImageRef | None = Field(None, exclude_if=lambda mask: mask is None)
+    survey: tuple[ImageRef, ...] = Field((), exclude_if=lambda survey: not survey)
     targets: tuple[int, ...] = Field((), description="Class indices; none means the predicted class.")
     metrics: tuple[MetricRef, ...] = ()
     seed: int = Field(0, ge=0, lt=2**63)

@@ -143,6 +143,10 @@ class Result(Message):
     trust: Trust = Field(Trust(), description="How far the maps can be believed.")
     timings: Timings = Timings()
     provenance: Provenance
+    # Any: each survey has words of its own.
+    findings: dict[str, Any] | None = Field(
+        None, exclude_if=lambda findings: findings is None, description="What a survey found."
+    )
 
 
 class Draft(Message):
