@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from redis.exceptions import RedisError
 
-from app.analyses.work import Stopped, Tools, Work
+from app.analyses.work import Stopped, Tools, Work, end_all
 from jobs.analyses import AnalysisHold
 from jobs.analysis import Analysis
 from jobs.errors import Failure, ImageGone, InternalError, JobFailed, Unavailable, Unreadable
@@ -53,8 +53,8 @@ class Conductor:
     async def stop(self) -> None:
         """End; what is in hand is given back, and goes on elsewhere."""
         self._stopping = True  # a cancellation alone may get lost in a client's `wait_for`
-        await _end({self._loop} if self._loop else set())
-        await _end(self._conducted)
+        await end_all({self._loop} if self._loop else set())
+        await end_all(self._conducted)
 
     def nudge(self) -> None:
         """Look at once: something was asked for."""
@@ -118,7 +118,7 @@ class Conductor:
                     await self._tools.analyses.held_on(held, analysis, 0.0)
             raise
         finally:
-            await _end({work})
+            await end_all({work})
 
     async def _failure(self, analysis: Analysis, doing: Doing) -> Failure | None:
         """Why an analysis cannot be finished; None once it is."""
@@ -137,10 +137,3 @@ class Conductor:
             LOG.exception("the analysis %s broke off", analysis.id)
             return Failure.of(InternalError("The analysis broke off; the log has the details."))
         return None
-
-
-async def _end(tasks: set[asyncio.Task[None]] | set[asyncio.Task[Failure | None]]) -> None:
-    ending = list(tasks)
-    for task in ending:
-        task.cancel()
-    await asyncio.gather(*ending, return_exceptions=True)

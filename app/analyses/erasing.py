@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from jobs.analyses import Analyses
-from jobs.queue import JobQueue
 
 
-async def erased(analyses: Analyses, queue: JobQueue, tenant: str, analysis_id: str) -> bool:
-    """Remove an analysis in any state, and end its jobs; False when the tenant has none of this id."""
+async def erased(
+    analyses: Analyses, end: Callable[[str, str], Awaitable[bool]], tenant: str, analysis_id: str
+) -> bool:
+    """Remove an analysis in any state, and end its jobs; False when the tenant has none of this id.
+
+    `end` gets the tenant and the id of a job.
+    """
     jobs = await analyses.erase(tenant, analysis_id)
     for job in jobs or ():
-        await queue.cancel(tenant, job)
+        await end(tenant, job)
     return jobs is not None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
-from app.analyses.work import Work
+from app.analyses.work import MOST_ASKED, Work, patiently
 from jobs.causal import (
     Cut,
     Effect,
@@ -24,7 +25,8 @@ from jobs.causal import (
 )
 from jobs.errors import InternalError, JobFailed, Unreadable
 from jobs.fingerprint import named_job
-from jobs.job import ImageRef, Message, MethodRef, ModelRef
+from jobs.job import ImageRef, Job, Message, MethodRef, ModelRef, State
+from jobs.result import Result
 
 # A survey ends early when it is late, however much there is to do: beyond this its price says nothing.
 MOST_COST = 20_000.0  # forward passes
@@ -44,7 +46,7 @@ class Found(Generic[A]):
     """What a survey has answered, by which job, and the seconds that the device took."""
 
     answer: A
-    job_id: str
+    job: Job
     seconds: float
 
 
@@ -65,7 +67,11 @@ class FoundMask(Message):
 
 @dataclass(frozen=True)
 class Surveyor:
-    """Has surveys of some images of a model made. Every method raises `JobFailed`, and like `Work.ended`."""
+    """Has surveys of some images of a model made. Every method raises `JobFailed`, and like `Work.ended`.
+
+    Once an answer is kept as a part, nothing is left of its job: nobody else could see or erase it, and it
+    would keep a picture that its owner may want to erase.
+    """
 
     work: Work
     model: ModelRef
@@ -81,7 +87,8 @@ class Surveyor:
             return Skeleton.model_validate_json(kept)
         found = await self._ask(SKELETON, self.images[:1], Nothing(), Skeleton, 1.0)
         content = found.answer.model_dump_json().encode()
-        await self.work.note(SKELETON, content, found.job_id, parts=parts(found.answer))
+        await self.work.note(SKELETON, content, found.job.id, parts=parts(found.answer))
+        await self._forget(found.job)
         return found.answer
 
     async def layer(self, part: str, shape: LayerShape, question: LayerQuestion) -> FoundLayer:
@@ -91,18 +98,21 @@ class Surveyor:
             return FoundLayer.model_validate_json(kept)
         known: tuple[Effect, ...] = ()
         forwards = seconds = 0.0
+        jobs: list[Job] = []
         while True:
             asked = question.model_copy(update={"known": known})
             cost = len(self.images) * (1 + (shape.nodes - len(known)) * shape.share)
             found = await self._ask(LAYER, self.images, asked, LayerAnswer, cost)
             forwards, seconds = forwards + found.answer.forwards, seconds + found.seconds
+            jobs.append(found.job)
             if found.answer.layer is not None:
                 break
             if len(found.answer.effects) <= len(known):
                 raise InternalError(f"A survey of {shape.name} was late before it came to its next node.")
             known = found.answer.effects
         layer = FoundLayer(layer=found.answer.layer, forwards=forwards, seconds=seconds)
-        await self.work.note(part, layer.model_dump_json().encode(), found.job_id)
+        await self.work.note(part, layer.model_dump_json().encode(), found.job.id)
+        await self._forget(*jobs)
         return layer
 
     async def masked(self, masks: Sequence[Mask], paths: Paths) -> list[FoundMask]:
@@ -117,7 +127,8 @@ class Surveyor:
             if not found.answer.predicted:
                 raise InternalError("A survey was late before it came to its first mask.")
             for place, content in zip(asked, _each(found.answer), strict=False):
-                await self.work.note(str(place), content.model_dump_json().encode(), found.job_id)
+                await self.work.note(str(place), content.model_dump_json().encode(), found.job.id)
+            await self._forget(found.job)
             missing = missing[len(found.answer.predicted) :]
         contents = [await self.work.part(str(place)) for place in range(len(masks))]
         return [FoundMask.model_validate_json(content) for content in contents if content is not None]
@@ -133,17 +144,29 @@ class Surveyor:
             image=images[0],
             survey=images,
         )
-        record = await self.work.ended(job, min(cost, MOST_COST))
-        if record is not None and record.failure is not None:
-            raise record.failure.error()
-        result = None if record is None else await self.work.result(job)
-        if result is None:
-            raise JobFailed("A survey of the analysis was cancelled, or its answer erased.")
+        result = await self._result(job, min(cost, MOST_COST))
         try:
             answer = kind.model_validate(result.findings)
         except ValidationError:
             raise Unreadable("A survey was answered by another version of the service.") from None
-        return Found(answer, job.id, result.timings.compute_s)
+        return Found(answer, job, result.timings.compute_s)
+
+    async def _result(self, job: Job, cost: float) -> Result:
+        """Another analysis may have asked for the same, and have forgotten it before this one saw it."""
+        for _ in range(MOST_ASKED):
+            record = await self.work.ended(job, cost)
+            if record is None or record.state is State.CANCELLED:
+                break
+            if record.failure is not None:
+                raise record.failure.error()
+            result = await self.work.result(job)
+            if result is not None:
+                return result
+        raise JobFailed("A survey of the analysis was cancelled or erased again and again.")
+
+    async def _forget(self, *jobs: Job) -> None:
+        for job in jobs:
+            await patiently(partial(self.work.tools.queue.erase, job.tenant, job.id))
 
 
 def _each(answer: MaskingAnswer) -> list[FoundMask]:

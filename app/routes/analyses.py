@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
@@ -52,6 +53,7 @@ EVENT: Json = {
 }
 JSON = "application/json"
 FORMS = {form.media_type for kind in KINDS.values() for form in kind.forms.values()}
+FormName = Annotated[str, Path(description="A name of `forms` in `/api/v1/analyses-catalogue`.")]
 RESULTS: Json = {
     **media(*sorted(FORMS)),
     JSON: {"schema": {"anyOf": [ref(kind.result) for kind in KINDS.values()]}},
@@ -161,7 +163,7 @@ async def result(request: Request, analysis_id: AnalysisId, services: Use, tenan
     response_class=Response,
     responses=answers({200: media(*sorted(FORMS))}, NotFound, NotFinished),
 )
-async def result_in_form(analysis_id: AnalysisId, form: str, services: Use, tenant: Tenant) -> Response:
+async def result_in_form(analysis_id: AnalysisId, form: FormName, services: Use, tenant: Tenant) -> Response:
     """Of a causal graph `graphml` and `png`."""
     kind, content = await _result(services, tenant, analysis_id)
     wanted = kind.forms.get(form)
@@ -181,10 +183,10 @@ async def result_in_form(analysis_id: AnalysisId, form: str, services: Use, tena
     responses=answers({204: None}, NotFound),
 )
 async def erase(analysis_id: AnalysisId, services: Use, tenant: Tenant) -> Response:
-    """Ends the work and the jobs that it has in the queue, and removes the result."""
+    """Ends the work with the jobs that it has in the queue, and removes the result."""
     with suppress(Unreadable):
         await _record(services, tenant, analysis_id)
-    if not await erased(services.analyses, services.queue, tenant, analysis_id):
+    if not await erased(services.analyses, services.queue.erase, tenant, analysis_id):
         raise no_analysis()
     return Response(status_code=204)
 

@@ -142,7 +142,7 @@ async def erase(evaluation_id: EvaluationId, services: Use, tenant: Tenant) -> R
     """Ends the work and the explanations that it has in the queue; those that are done stay."""
     with suppress(Unreadable):
         await _record(services, tenant, evaluation_id)
-    if not await erased(services.analyses, services.queue, tenant, evaluation_id):
+    if not await erased(services.analyses, services.queue.cancel, tenant, evaluation_id):
         raise no_evaluation()
     return Response(status_code=204)
 

@@ -14,6 +14,7 @@ import networkx
 import pytest
 from PIL import Image
 
+from jobs.analyses import AnalysisRecord
 from jobs.causal import CausalGraph
 from jobs.keys import Keys
 from tests.api import Stage, bearer, model_card, png, staged
@@ -256,21 +257,34 @@ async def test_tenants_never_meet(redis_url: str, keys: Keys, tmp_path: Path) ->
         assert (await stage.client.get(place, headers=mine)).status_code == 404
 
 
-async def test_it_is_followed_to_its_end(stage: Stage) -> None:
-    stage.worker.hold = asyncio.Event()
+async def test_it_is_followed_to_its_end(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    analyses, read = stage.app.state.services.analyses, list[AnalysisRecord | None]()
+    record = analyses.record
+
+    async def noted(tenant: str, name: str) -> AnalysisRecord | None:
+        read.append(await record(tenant, name))
+        return read[-1]
+
+    monkeypatch.setattr(analyses, "record", noted)
+    first = stage.worker.hold = asyncio.Event()
     asked = await ask(stage, "causal-graph", await sent(stage), TARGET)
     await wait_until_async(lambda: stage.worker.held, what="a survey runs")
     assert (await stage.client.get(asked.json()["links"]["result"])).status_code == 409
     following = asyncio.create_task(stage.client.get(asked.json()["links"]["events"]))
-    lookout = stage.app.state.services.lookout
-    await wait_until_async(lambda: lookout._changes.watched >= 2, what="somebody follows")
-    stage.worker.hold.set()
+    before = len(read)
+    await wait_until_async(lambda: len(read) > before + 1, what="somebody follows")
+    second = stage.worker.hold = asyncio.Event()
+    first.set()
+    await wait_until_async(lambda: read[-1] and read[-1].progress > 0, what="progress was seen")
+    second.set()
     events = [
         dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
         for text in (await following).text.strip().split("\n\n")
     ]
-    assert events[0]["event"] == "running"
-    assert events[-1]["event"] == "done"
+    names = [event["event"] for event in events]
+    assert (names[0], names[-1]) == ("running", "done")
+    assert set(names[1:-1]) == {"progress"}
+    assert [json.loads(event["data"])["progress"] for event in events][:2] == [0, 1 / 7]
     last = json.loads(events[-1]["data"])
     assert (last["state"], last["progress"], last["id"]) == ("done", 1.0, asked.json()["id"])
 
@@ -302,8 +316,6 @@ async def test_a_set_that_is_erased_ends_it_and_one_that_is_sent_again_lets_it_g
     asked = await ask(stage, "causal-graph", name, {**TARGET, "images": "all"})
     await wait_until_async(lambda: stage.worker.held, what="a survey runs")
     await stage.client.delete(f"{SETS}/{name}")
-    job = stage.worker.held[0].job.id
-    assert await stage.worker.queue.erase("local", job)  # it alone keeps a picture of the set
     stage.worker.hold.set()
     document = await finished(stage, asked)
     assert (document["state"], document["error"]["code"]) == ("failed", "image-gone")

@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from app.analyses.kind import RESULT
-from app.analyses.work import MOST_ASKED
+from app.analyses.work import MOST_ASKED, end_all
 from jobs.analysis import Analysis
 from jobs.causal import CausalGraph, Treatment
 from jobs.errors import Failure, OutOfMemory
@@ -81,6 +81,10 @@ async def test_a_graph_grows_from_the_class_down(institute: Institute, redis: Re
     assert await redis.zrange(keys.flows(MODEL.key), 0, -1) == [b"bulk clinic"]
     record = await institute.record()
     assert (record.done, record.parts, record.progress) == (PARTS, PARTS, 1.0)
+    names = [name async for name in redis.scan_iter(match=f"{{{keys.namespace}}}:*")]
+    left = {name.decode().partition("}:")[2].partition(":")[0] for name in names}
+    assert not left & {"job", "result", "maps", "events"}, "nothing of the surveys is left"
+    assert await redis.smembers(keys.image_users("i0")) == {b"set:s"}
     kept = Graphs(redis, keys)
     assert await kept.of("clinic", MODEL, 2) == graph
     assert await kept.all("clinic", MODEL) == {2: graph}
@@ -166,6 +170,49 @@ async def test_a_survey_that_is_cancelled_again_and_again_ends_it(institute: Ins
     failure = (await institute.record()).failure
     assert failure is not None
     assert "cancelled" in failure.detail
+
+
+async def test_two_that_ask_the_same_at_once_are_both_answered(institute: Institute) -> None:
+    await institute.submit()
+    twin = institute.analysis.model_copy(update={"id": "h"})
+    await institute.analyses.submit(twin)
+    async with institute.conductor(), institute.working():
+        await institute.until(State.DONE)
+        institute.analysis = twin
+        await institute.until(State.DONE)
+
+
+async def test_a_graph_that_was_erased_cannot_be_put_to_use(institute: Institute) -> None:
+    plan = {**PLAN, "params": {"graph": "g" * 32}}
+    institute.analysis = institute.analysis.model_copy(update={"kind": "causal-fidelity", "params": plan})
+    await institute.submit()
+    async with institute.conductor():
+        await institute.until(State.FAILED)
+    failure = (await institute.record()).failure
+    assert failure is not None
+    assert [problem.field for problem in failure.problems] == ["params.graph"]
+    assert not institute.worker.seen
+
+
+async def test_who_misses_a_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.analyses.work.AGAIN_SECONDS", 0.01)
+    begun, missed = asyncio.Event(), 0
+
+    async def deaf() -> None:
+        nonlocal missed
+        begun.set()
+        while missed < 2:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                missed += 1
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(deaf())
+    await begun.wait()
+    await end_all([task])
+    assert task.cancelled()
+    assert missed == 2
 
 
 async def test_a_kind_that_this_version_does_not_know_is_left_to_others(

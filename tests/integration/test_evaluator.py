@@ -1,4 +1,4 @@
-"""Evaluators: whoever holds an evaluation may die, freeze or be refused; its cells are asked for once."""
+"""Conducting evaluations: who holds one may die, freeze or be refused; its cells are asked for once."""
 
 from __future__ import annotations
 

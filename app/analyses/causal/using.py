@@ -43,7 +43,7 @@ class Use:
 
 
 async def use_of(work: Work, graph_id: str) -> Use:
-    """A graph put to use; what was begun goes on although it was erased meanwhile.
+    """A graph put to use; once its copy is kept it may be erased.
 
     Raises `NotExplainable` when it was erased before.
     """
