@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.classes import MAX_LABEL, MAX_TARGETS
-from app.schemas import MAX_DEADLINE_SECONDS, MAX_METRICS, MAX_SEED, MAX_WEBHOOK
+from app.schemas import MAX_DEADLINE_SECONDS, MAX_LABEL, MAX_METRICS, MAX_SEED, MAX_TARGETS, MAX_WEBHOOK
 from jobs.job import Lane, WebhookEvent
 
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/tiff", "application/octet-stream")

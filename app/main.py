@@ -17,20 +17,19 @@ from app.access import Access, check_address, server_secret
 from app.admission import Admission, limits_of
 from app.analyses.conductor import Conductor
 from app.analyses.desk import AnalysisDesk
+from app.analyses.doings import doings
 from app.analyses.forming import Forming
-from app.analyses.kinds import KINDS
+from app.analyses.kind import survey_limits
 from app.analyses.work import Tools
 from app.description import describe
 from app.documents import PREFIX
 from app.errors import add_error_handlers
 from app.evaluator.asking import Asking
-from app.evaluator.study import EVALUATION
-from app.evaluator.work import Evaluating
 from app.gate import PUBLIC, Gate
 from app.idempotency import Idempotency
 from app.image_sets.intake import Intake
+from app.image_sets.reading import SetLimits
 from app.images import Darkroom
-from app.limits import set_limits, survey_limits, upload_limits
 from app.menu import Menu
 from app.pictures import Gallery
 from app.pressure import Pressure
@@ -56,6 +55,7 @@ from app.submissions import Desk
 from app.telemetry import Meter, Telemetry
 from app.ui import public_paths
 from app.uploads.decoder import Decoder
+from app.uploads.formats import UploadLimits
 from app.waiting import Lookout
 from app.webhooks.delivery import Courier
 from app.webhooks.sending import Sender, trusted
@@ -76,10 +76,7 @@ from jobs.store import JobStore
 
 PRINTED = Path(__file__).parent.parent / "openapi" / "openapi.json"
 REDIS_URL = "redis://127.0.0.1:6379/0"
-PARTS = (
-    *(pictures, explanations, events, image_sets, evaluations, analyses, catalogue),
-    *(letters, health, page),
-)
+PARTS = (pictures, explanations, events, image_sets, evaluations, catalogue, letters, health, page)
 DESCRIPTION = "Why did this vision model say that about this image?"
 
 
@@ -101,7 +98,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         lifespan=_lifespan(settings, access, telemetry),
     )
     add_error_handlers(app)
-    for part in PARTS:
+    for part in (analyses, *PARTS):
         app.include_router(part.router)
     metrics = {"/metrics"} if settings.public_metrics else set()
     app.add_middleware(Gate, access=access, public=PUBLIC | public_paths() | metrics)
@@ -133,7 +130,7 @@ async def _started(
     redis = connect(settings.redis_url or REDIS_URL, timeout_seconds=settings.redis_seconds)
     stack.push_async_callback(redis.aclose)
 
-    decoder = Decoder(upload_limits(settings), settings.decoder_processes)
+    decoder = Decoder(_upload_limits(settings), settings.decoder_processes)
     await decoder.start()
     stack.push_async_callback(decoder.stop)
 
@@ -186,14 +183,12 @@ def _services(
         admission=admission,
         examiner=examiner,
         idempotency=Idempotency(Bindings(redis, keys), secret),
-        intake=Intake(Darkroom(decoder, secret), secret, set_limits(settings)),
+        intake=Intake(Darkroom(decoder, secret), secret, _set_limits(settings)),
         image_sets=image_sets,
         asking=Asking(menu, image_sets, secret, settings.max_evaluation_cells),
-        analysis_desk=AnalysisDesk(
-            KINDS, menu, image_sets, records, secret=secret, limits=survey_limits(settings)
-        ),
+        analysis_desk=AnalysisDesk(menu, image_sets, records, secret, survey_limits(settings)),
         analyses=records,
-        conductor=_conductor(settings, tools, menu),
+        conductor=Conductor(tools, doings(Wishes(menu), settings.evaluation_in_flight)),
         forming=Forming(),
         pressure=Pressure(),
         lookout=lookout,
@@ -203,17 +198,28 @@ def _services(
     )
 
 
-def _conductor(settings: ApiSettings, tools: Tools, menu: Menu) -> Conductor:
-    evaluating = Evaluating(Wishes(menu), settings.evaluation_in_flight)
-    kinds = {name: kind.work for name, kind in KINDS.items()}
-    return Conductor(tools, {EVALUATION: evaluating.work, **kinds})
-
-
 def _sender(settings: ApiSettings) -> Sender:
     return Sender(
         seconds=settings.webhook_seconds,
         private=settings.webhook_private_addresses,
         trust=trusted(settings.webhook_ca_file),
+    )
+
+
+def _upload_limits(settings: ApiSettings) -> UploadLimits:
+    return UploadLimits(
+        max_bytes=settings.max_upload_bytes,
+        max_pixels=settings.max_pixels,
+        seconds=settings.decode_seconds,
+    )
+
+
+def _set_limits(settings: ApiSettings) -> SetLimits:
+    return SetLimits(
+        images=settings.max_set_images,
+        body_bytes=settings.max_set_bytes,
+        pixel_bytes=settings.max_set_pixel_bytes,
+        seconds=settings.set_seconds,
     )
 
 

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, Strict, WithJsonSchema
 
-from app.classes import MAX_TARGETS, Targets
 from app.targets import TargetDocument
 from jobs.catalogue import MethodCard, MetricCard, ModelCard
 from jobs.errors import Problem
@@ -16,11 +15,52 @@ from jobs.job import Lane, MethodRef, ModelRef, State, WebhookEvent
 from jobs.result import Prediction, Provenance, Timings
 from jobs.trust import Trust
 
+MAX_TARGETS = 32
 MAX_SPECS = 64
 MAX_METRICS = 32
+MAX_CLASS = 1_000_000
+MAX_LABEL = 256
 MAX_SEED = 2**63 - 1
 MAX_DEADLINE_SECONDS = 86_400
 MAX_WEBHOOK = 2048
+
+TARGET_RULE = f"a class index, a label, or a list of 1 to {MAX_TARGETS} different ones"
+ONE_TARGET: dict[str, Any] = {  # Any: a JSON Schema
+    "anyOf": [
+        {"type": "integer", "minimum": 0, "maximum": MAX_CLASS},
+        {"type": "string", "minLength": 1, "maxLength": MAX_LABEL},
+    ]
+}
+TARGET_SCHEMA: dict[str, Any] = {  # Any: a JSON Schema
+    "anyOf": [
+        *ONE_TARGET["anyOf"],
+        {
+            "type": "array",
+            "items": ONE_TARGET,
+            "minItems": 1,
+            "maxItems": MAX_TARGETS,
+            "uniqueItems": True,
+        },
+    ],
+    "description": "Class index, label, or several of them; absent: the predicted class.",
+}
+
+
+def read_targets(value: object) -> tuple[int | str, ...]:
+    """One target or a list of them as a tuple without repeats; raises ValueError."""
+    targets = tuple(value) if isinstance(value, list | tuple) else (value,)
+    if not 1 <= len(targets) <= MAX_TARGETS or not all(is_target(target) for target in targets):
+        raise ValueError(f"must be {TARGET_RULE}")
+    if len(set(targets)) < len(targets):
+        raise ValueError(f"must be {TARGET_RULE}")
+    return targets
+
+
+def is_target(target: object) -> bool:
+    """Whether it can be a class index or a label."""
+    if isinstance(target, str):
+        return 1 <= len(target) <= MAX_LABEL
+    return isinstance(target, int) and not isinstance(target, bool) and 0 <= target <= MAX_CLASS
 
 
 def at_most(limit: int) -> BeforeValidator:
@@ -34,6 +74,7 @@ def at_most(limit: int) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+Targets = Annotated[tuple[int | str, ...], PlainValidator(read_targets), WithJsonSchema(TARGET_SCHEMA)]
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 
 

@@ -91,7 +91,7 @@ class Node(Message):
     index: int
     effect: float
     standard_error: float
-    z: float = Field(description="From the centre of the layer's null distribution, in its deviations.")
+    z: float = Field(description="The effect in deviations of the layer's null distribution.")
     p_value: float
     role: Role | None = None
 
@@ -114,8 +114,7 @@ class Layer(Message):
     name: str
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
-    centre: float
-    deviation: float
+    deviation: float = Field(description="Of the null distribution, which lies around zero.")
 
     def having(self, role: Role) -> tuple[Node, ...]:
         """The nodes of a role, the largest effect first."""

@@ -6,13 +6,14 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jobs.job import SCHEMA_VERSION, ImageRef, Job, MethodRef, MetricRef, ModelRef
 
 ID = r"^[a-z2-7]{32}$"  # how a name looks
 ID_BYTES = 20  # 160 bits: 32 characters of base32 without padding
+SURVEY = "survey"  # before the id of a survey, which therefore looks like no explanation's
 
 
 def job_id(
@@ -27,13 +28,14 @@ def job_id(
     seed: int,
     reference_digest: str | None = None,
     mask_digest: str | None = None,
-    survey_digests: Sequence[str] = (),
+    survey_digests: tuple[str, ...] = (),
 ) -> str:
     """32 lower-case base32 characters that are equal exactly when the explanations would be.
 
-    The parameters must be complete (defaults filled in), else equal requests would get different ids.
+    Those of a survey stand behind `survey-`: no path of an explanation leads to it. The parameters must be
+    complete (defaults filled in), else equal requests would get different ids.
     """
-    return _hmac(
+    name = _hmac(
         secret,
         [
             "job",
@@ -47,9 +49,10 @@ def job_id(
             seed,
             *(() if reference_digest is None else ("reference", reference_digest)),
             *(() if mask_digest is None else ("mask", mask_digest)),
-            *(("survey", list(survey_digests)) if survey_digests else ()),
+            *((SURVEY, survey_digests) if survey_digests else ()),
         ],
     )
+    return f"{SURVEY}-{name}" if survey_digests else name
 
 
 def named_job(
@@ -78,7 +81,7 @@ def named_job(
         seed=seed,
         reference_digest=reference.digest if reference else None,
         mask_digest=mask.digest if mask else None,
-        survey_digests=[each.digest for each in survey],
+        survey_digests=tuple(one.digest for one in survey),
     )
     return Job(
         id=name,
@@ -140,6 +143,12 @@ def pixels_digest(pixels: bytes, *, shape: tuple[int, ...], dtype: str) -> str:
     digest = hashlib.sha256(f"{dtype}:{','.join(map(str, shape))}:".encode())
     digest.update(pixels)
     return "sha256:" + digest.hexdigest()
+
+
+def survey_digest(images: Iterable[ImageRef]) -> str:
+    """`sha256:` and 64 hex digits over the digests of images in their order."""
+    digests = "\n".join(image.digest for image in images)
+    return "sha256:" + hashlib.sha256(digests.encode()).hexdigest()
 
 
 def _hmac(secret: bytes, words: list[Any]) -> str:  # Any: JSON values

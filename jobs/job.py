@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SCHEMA_VERSION: Final = 1
 
@@ -105,12 +105,16 @@ class ImageRef(Message):
 
 
 class Job(Message):
-    """One explanation to compute: an image, a model, a method, and the classes to explain. Or a survey.
+    """One explanation to compute: an image, a model, a method, and the classes to explain.
 
     The reference is a second image, for methods that set the first one against it. The mask says where the
-    finding lies, for metrics that compare maps with that. A survey looks at many images, of which the first
-    is its image, too. A job without them does not speak of them, so that workers that know of none of them
-    still read the job.
+    finding lies, for metrics that compare maps with that. A job without them does not speak of them, so that
+    workers that know of neither still read the job.
+
+    With a `survey` it is one: it looks at many images, of which the first is also the image of the job, and
+    nothing else is asked of it; the method is the name, the version and the question of the survey. Nobody
+    uses the other images on account of the job: the image set that they are of keeps their pixels. A worker
+    that knows of no surveys fails such a job as unreadable.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -126,16 +130,29 @@ class Job(Message):
     metrics: tuple[MetricRef, ...] = ()
     seed: int = Field(0, ge=0, lt=2**63)
 
+    @model_validator(mode="after")
+    def _is_a_survey_or_none(self) -> Self:
+        beside = self.reference or self.mask or self.targets or self.metrics
+        if self.survey and (self.survey[0] != self.image or beside):
+            raise ValueError("a survey begins with the image of its job, and has images and a method alone")
+        return self
+
     @property
     def pictures(self) -> dict[str, ImageRef]:
-        """The image and, if there are any, the reference and the mask, each by the name of its field."""
+        """The image and, if there are any, the reference and the mask, each by the name of its field.
+
+        These are kept for as long as the job is.
+        """
         fields = {"image": self.image, "reference": self.reference, "mask": self.mask}
         return {name: picture for name, picture in fields.items() if picture is not None}
 
     @property
     def images(self) -> tuple[ImageRef, ...]:
-        """All pictures in the order of their fields; they may be the same picture."""
-        return tuple(self.pictures.values())
+        """Those whose pixels it takes to compute the job; they may be the same picture.
+
+        All pictures in the order of their fields, or the images of the survey in theirs.
+        """
+        return self.survey or tuple(self.pictures.values())
 
 
 class WebhookEvent(StrEnum):
@@ -171,9 +188,10 @@ class Terms:
 
 @dataclass(frozen=True)
 class Opened:
-    """A job with the raw pixels of its image, and of its reference and its mask if it has them."""
+    """A job with the raw pixels of its image, of its reference and mask if it has them, and of its survey."""
 
     job: Job
     pixels: bytes
     reference: bytes | None = None
     mask: bytes | None = None
+    survey: tuple[bytes, ...] = field(default=(), kw_only=True)

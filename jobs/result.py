@@ -135,7 +135,11 @@ class Provenance(Message):
 
 
 class Result(Message):
-    """The answer to one job; the values of its maps travel beside it as raw float32."""
+    """The answer to one job; the values of its maps travel beside it as raw float32.
+
+    That to a survey has findings, neither predictions nor targets, and the digest of all images together for
+    that of an image.
+    """
 
     id: str
     predictions: tuple[Prediction, ...] = Field(description="The most probable classes, best first.")
@@ -145,7 +149,9 @@ class Result(Message):
     provenance: Provenance
     # Any: each survey has words of its own.
     findings: dict[str, Any] | None = Field(
-        None, exclude_if=lambda findings: findings is None, description="What a survey found."
+        None,
+        exclude_if=lambda findings: findings is None,
+        description="What a survey found, in words of its own; absent where there was none.",
     )
 
 

@@ -122,7 +122,6 @@ def layer_of(shape: LayerShape, targets: dict[str, tuple[int, ...]], treatment: 
             for layer, children in targets.items()
             for child in children
         ),
-        centre=0.0,
         deviation=1.0,
     )
 

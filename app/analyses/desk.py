@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
 
 from app.analyses.kind import Inquiry, Kind, SurveyLimits
+from app.analyses.kinds import KINDS
 from app.asked import asked_model, asked_set
 from app.errors import invalid
 from app.fields import valid
@@ -35,16 +35,8 @@ class AnalysisDesk:
     """Turns requests of tenants into analyses."""
 
     def __init__(
-        self,
-        kinds: Mapping[str, Kind],
-        menu: Menu,
-        image_sets: ImageSets,
-        analyses: Analyses,
-        *,
-        secret: bytes,
-        limits: SurveyLimits,
+        self, menu: Menu, image_sets: ImageSets, analyses: Analyses, secret: bytes, limits: SurveyLimits
     ) -> None:
-        self.kinds = kinds
         self._menu, self._image_sets, self._analyses = menu, image_sets, analyses
         self._secret, self._limits = secret, limits
 
@@ -72,8 +64,8 @@ class AnalysisDesk:
         return Analysis(id=name, tenant=tenant, kind=kind.name, image_set=image_set, params=params)
 
     def _kind(self, name: str | None, problems: list[Problem]) -> Kind | None:
-        kind = self.kinds.get(name or "")
+        kind = KINDS.get(name or "")
         if kind is None and name is not None:
-            message = f"is not known; there are: {', '.join(self.kinds)}"
+            message = f"is not known; there are: {', '.join(KINDS)}"
             problems.append(Problem(field="kind", message=message))
         return kind

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from app.analyses.work import Work
 from app.requests import Fields
 from app.schemas import Asked
+from app.settings import ApiSettings
 from jobs.analyses import Analyses, AnalysisRecord
 from jobs.catalogue import ModelCard
 from jobs.errors import Problem
@@ -36,6 +37,11 @@ class SurveyLimits:
 
     images: int
     pixel_bytes: int
+
+
+def survey_limits(settings: ApiSettings) -> SurveyLimits:
+    """Those of a deployment."""
+    return SurveyLimits(images=settings.max_survey_images, pixel_bytes=settings.max_survey_bytes)
 
 
 @dataclass

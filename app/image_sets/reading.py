@@ -9,7 +9,7 @@ from fastapi import Request
 from pydantic_core import from_json
 
 from app.bodies import FORM_BYTES, FilePart, arriving, read_parts
-from app.classes import MAX_CLASS, MAX_LABEL
+from app.schemas import MAX_CLASS, MAX_LABEL
 from jobs.errors import Problem, UnknownFormat
 
 MAX_NAME = 128  # characters of a file's name

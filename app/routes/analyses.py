@@ -66,8 +66,8 @@ RESULTS: Json = {
     response_class=Response,
     responses=answers({200: media(json=AnalysesCatalogue)}),
 )
-async def catalogue(services: Use) -> Response:
-    content = catalogue_of(services.analysis_desk.kinds.values()).model_dump_json()
+async def catalogue() -> Response:
+    content = catalogue_of(KINDS.values()).model_dump_json()
     return Response(content, media_type=JSON)
 
 
@@ -93,7 +93,7 @@ async def ask(request: Request, services: Use, tenant: Tenant) -> Response:
     analysis = await services.analysis_desk.analysis(tenant, sent)
     state = await services.analyses.submit(analysis)
     services.conductor.nudge()
-    document = _document(services, await _record(services, tenant, analysis.id))
+    document = _document(await _record(services, tenant, analysis.id))
     headers = {"Location": analysis_location(analysis.id)}
     return _answer(document, headers, 200 if state in FINISHED else 202)
 
@@ -118,7 +118,7 @@ async def show(request: Request, analysis_id: AnalysisId, services: Use, tenant:
         last = await services.lookout.over(
             lambda: services.analyses.record(tenant, analysis_id), watch, preference.wait_seconds
         )
-    document = _document(services, last) if last else _cancelled(_document(services, first))
+    document = _document(last) if last else _cancelled(_document(first))
     return _answer(document, preference.headers)
 
 
@@ -200,7 +200,7 @@ async def _stream(services: Services, tenant: str, first: AnalysisRecord) -> Asy
             yield KEEPALIVE_COMMENT
             continue
         before = last
-        last = _document(services, step.record) if step.record else _cancelled(_document(services, first))
+        last = _document(step.record) if step.record else _cancelled(_document(first))
         goes_on = before is not None and before.state is last.state is State.RUNNING
         event = "progress" if goes_on else last.state.value
         retry = None if before else RETRY_MS
@@ -214,18 +214,18 @@ async def _result(services: Services, tenant: str, analysis_id: str) -> tuple[Ki
     [content] = await services.analyses.parts(analysis_id, [RESULT])
     if content is None:
         raise no_analysis()
-    return services.analysis_desk.kinds[record.analysis.kind], content
+    return KINDS[record.analysis.kind], content
 
 
 async def _record(services: Services, tenant: str, analysis_id: str) -> AnalysisRecord:
     record = await services.analyses.record(tenant, analysis_id)
-    if record is None or record.analysis.kind not in services.analysis_desk.kinds:
+    if record is None or record.analysis.kind not in KINDS:
         raise no_analysis()
     return record
 
 
-def _document(services: Services, record: AnalysisRecord) -> AnalysisDocument:
-    return analysis_document(record, services.analysis_desk.kinds[record.analysis.kind])
+def _document(record: AnalysisRecord) -> AnalysisDocument:
+    return analysis_document(record, KINDS[record.analysis.kind])
 
 
 def _cancelled(document: AnalysisDocument) -> AnalysisDocument:

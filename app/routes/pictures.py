@@ -11,7 +11,6 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
-from app.classes import MAX_LABEL
 from app.contract import IMMUTABLE, answers, media, query
 from app.documents import PREFIX
 from app.drawing import MEDIA_TYPES, HeatmapFormat, View
@@ -21,6 +20,7 @@ from app.rendering.overlay import Picture as OverlayFormat
 from app.rendering.palettes import PALETTES
 from app.rendering.scale import Sign, Style
 from app.routes.paths import Spelled, explanation_id_of
+from app.schemas import MAX_LABEL
 from app.services import services_of, tenant_of
 from app.targets import RawHeatmap
 from jobs.errors import NotFinished, NotFound, Problem

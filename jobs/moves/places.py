@@ -73,7 +73,7 @@ def users(keys: Keys, mates: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ..
 
 def images(job: Job) -> tuple[str, ...]:
     """The names of a job's pictures, each once."""
-    return tuple(dict.fromkeys(image.key for image in job.images))
+    return tuple(dict.fromkeys(picture.key for picture in job.pictures.values()))
 
 
 def told(keys: Keys, hold: Hold) -> tuple[str, ...]:

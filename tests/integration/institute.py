@@ -10,11 +10,9 @@ from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
-from app.analyses.conductor import Conductor, Doing
-from app.analyses.kinds import KINDS
+from app.analyses.conductor import Conductor
+from app.analyses.doings import doings
 from app.analyses.work import Tools
-from app.evaluator.study import EVALUATION
-from app.evaluator.work import Evaluating
 from app.menu import Menu
 from app.wishes import Wishes
 from jobs.analyses import Analyses, AnalysisHold, AnalysisRecord
@@ -84,8 +82,7 @@ class Institute:
             limits=self.limits,
         )
         wishes = Wishes(Menu(load_catalogue(), Registry(self.redis, self.keys)))
-        kinds: dict[str, Doing] = {EVALUATION: Evaluating(wishes, in_flight).work}
-        kinds |= {name: kind.work for name, kind in KINDS.items()}
+        kinds = doings(wishes, in_flight)
         conductor = Conductor(tools, kinds, visible_seconds=VISIBLE_SECONDS, look_seconds=0.05)
         await conductor.start()
         try:

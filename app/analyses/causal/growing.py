@@ -43,7 +43,7 @@ def targets_of(shape: LayerShape, necessary: Nodes) -> dict[str, tuple[int, ...]
 
 def without_nodes(shape: LayerShape) -> Layer:
     """A layer from which no path leads to a necessary node."""
-    return Layer(name=shape.name, nodes=(), edges=(), centre=0.0, deviation=0.0)
+    return Layer(name=shape.name, nodes=(), edges=(), deviation=0.0)
 
 
 def whole(

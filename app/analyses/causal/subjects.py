@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, Strict
+from pydantic import Field, PlainValidator, Strict, WithJsonSchema
 
 from app.analyses.kind import Inquiry, Plan
-from app.classes import Target
 from app.requests import Fields
-from app.schemas import MAX_SEED, Asked
+from app.schemas import MAX_SEED, ONE_TARGET, Asked, is_target
 from app.wishes import class_index
 from jobs.catalogue import ModelCard
 from jobs.causal import CausalGraph, Correction
@@ -18,6 +17,16 @@ from jobs.pictures import ImageSet, SetPicture
 Which = Literal["all", "of-class"]
 GRAPH_KIND = "causal-graph"
 Seed = Annotated[int, Strict()]
+
+
+def read_target(value: object) -> object:
+    """One target; raises ValueError."""
+    if not is_target(value):
+        raise ValueError("must be a class index or a label")
+    return value
+
+
+Target = Annotated[int | str, PlainValidator(read_target), WithJsonSchema(ONE_TARGET)]
 
 
 class Testing(Asked):

@@ -8,9 +8,7 @@ from tests.samples import sample_model
 
 def layer(name: str, *effects: float, edges: tuple[Edge, ...] = ()) -> Layer:
     """Negative effects are of necessary nodes, positive ones of distracting ones, and 0 of neither."""
-    return Layer(
-        name=name, nodes=tuple(map(_node, range(len(effects)), effects)), edges=edges, centre=0, deviation=1
-    )
+    return Layer(name=name, nodes=tuple(map(_node, range(len(effects)), effects)), edges=edges, deviation=1)
 
 
 def graph(*layers: Layer, target: int = 2, label: str = "nodule") -> CausalGraph:
