@@ -44,7 +44,7 @@ SKELETON = Skeleton(
         LayerShape(name=CLASSES, nodes=5, children=(), share=0.0),
     )
 )
-NECESSARY = {"low": (0, 3), "side": (), "nowhere": (), "middle": (0, 3), "high": (0,)}
+NECESSARY = {"low": (0, 3), "middle": (0, 3), "high": (0,)}  # of the layers with paths to the class
 ASKED_LAYERS = ("high", "middle", "low")
 PREDICTED = (2, 2, 0, 1, 1, 2)  # of six pictures, of which three are of class 2 and three of class 1
 SECONDS = 0.5

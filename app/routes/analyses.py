@@ -53,7 +53,7 @@ EVENT: Json = {
 }
 JSON = "application/json"
 FORMS = {form.media_type for kind in KINDS.values() for form in kind.forms.values()}
-FormName = Annotated[str, Path(description="A name of `forms` in `/api/v1/analyses-catalogue`.")]
+FormName = Annotated[str, Path(description="`json`, or a name of `forms` in `/api/v1/analyses-catalogue`.")]
 RESULTS: Json = {
     **media(*sorted(FORMS)),
     JSON: {"schema": {"anyOf": [ref(kind.result) for kind in KINDS.values()]}},
@@ -150,29 +150,22 @@ async def events(analysis_id: AnalysisId, services: Use, tenant: Tenant) -> Resp
 async def result(request: Request, analysis_id: AnalysisId, services: Use, tenant: Tenant) -> Response:
     """JSON, or what `Accept` asks for among the forms of its kind."""
     kind, content = await _result(services, tenant, analysis_id)
-    types = {"json": JSON} | {name: form.media_type for name, form in kind.forms.items()}
-    name = preferred_form(request.headers.get("accept", ""), types)
-    if name != "json":
-        content = await services.forming.made(kind.forms[name], content)
-    return Response(content, headers={**PRIVATE, "Vary": "Accept"}, media_type=types[name])
+    name = preferred_form(request.headers.get("accept", ""), _types(kind))
+    return await _formed(services, kind, content, name)
 
 
 @router.get(
     "/analyses/{analysis_id}/result.{form}",
-    summary="What an analysis has found, in another form",
+    summary="What an analysis has found, in a form by its name",
     response_class=Response,
-    responses=answers({200: media(*sorted(FORMS))}, NotFound, NotFinished),
+    responses=answers({200: RESULTS}, NotFound, NotFinished),
 )
 async def result_in_form(analysis_id: AnalysisId, form: FormName, services: Use, tenant: Tenant) -> Response:
-    """Of a causal graph `graphml` and `png`."""
+    """`json`, and of a causal graph `graphml` and `png`."""
     kind, content = await _result(services, tenant, analysis_id)
-    wanted = kind.forms.get(form)
-    if wanted is None:
-        raise NotFound(
-            f"There is no such form of a {kind.name}; there are: {', '.join(('json', *kind.forms))}."
-        )
-    made = await services.forming.made(wanted, content)
-    return Response(made, headers=PRIVATE, media_type=wanted.media_type)
+    if form not in _types(kind):
+        raise NotFound(f"There is no such form of a {kind.name}; there are: {', '.join(_types(kind))}.")
+    return await _formed(services, kind, content, form)
 
 
 @router.delete(
@@ -205,6 +198,17 @@ async def _stream(services: Services, tenant: str, first: AnalysisRecord) -> Asy
         event = "progress" if goes_on else last.state.value
         retry = None if before else RETRY_MS
         yield format_sse_event(event=event, data_str=last.model_dump_json(), retry=retry)
+
+
+def _types(kind: Kind) -> dict[str, str]:
+    """The media types of all forms of a result."""
+    return {"json": JSON} | {name: form.media_type for name, form in kind.forms.items()}
+
+
+async def _formed(services: Services, kind: Kind, content: bytes, name: str) -> Response:
+    if name in kind.forms:
+        content = await services.forming.made(kind.forms[name], content)
+    return Response(content, headers={**PRIVATE, "Vary": "Accept"}, media_type=_types(kind)[name])
 
 
 async def _result(services: Services, tenant: str, analysis_id: str) -> tuple[Kind, bytes]:

@@ -18,7 +18,7 @@ from jobs.analyses import AnalysisRecord
 from jobs.causal import CausalGraph
 from jobs.keys import Keys
 from tests.api import Stage, bearer, model_card, png, staged
-from tests.surveys import NECESSARY, PREDICTED
+from tests.surveys import NECESSARY, PREDICTED, SKELETON
 from tests.waiting import wait_until_async
 
 ANALYSES = "/api/v1/analyses"
@@ -72,7 +72,7 @@ async def test_a_graph_from_its_pictures_to_its_result_in_every_form(stage: Stag
     assert asked.status_code == 202
     document = await finished(stage, asked)
     assert (document["state"], document["progress"], document["kind"]) == ("done", 1.0, "causal-graph")
-    assert document["done"] == document["total"] == len(NECESSARY) + 2
+    assert document["done"] == document["total"] == len(SKELETON.layers) + 1
     assert document["model"] == model_card().ref.model_dump()
     assert document["params"] == {
         "target": 2,
@@ -94,6 +94,8 @@ async def test_a_graph_from_its_pictures_to_its_result_in_every_form(stage: Stag
         by_type = await stage.client.get(links["result"], headers={"Accept": kind})
         assert by_name.headers["content-type"] == by_type.headers["content-type"] == kind
         assert by_name.content == by_type.content
+    as_json = await stage.client.get(f"{links['result']}.json")
+    assert (as_json.headers["content-type"], as_json.content) == ("application/json", answer.content)
     network = networkx.parse_graphml((await stage.client.get(links["graphml"])).text)
     assert network.nodes["low/3"]["role"] == "necessary"
     assert (network.nodes["low/3"]["effect"], network.graph["label"]) == (-4.0, "nodule")

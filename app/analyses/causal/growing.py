@@ -49,14 +49,14 @@ def without_nodes(shape: LayerShape) -> Layer:
 def whole(
     found: Sequence[FoundLayer], surveyor: Surveyor, target: int, label: str, treatment: Treatment
 ) -> CausalGraph:
-    """The graph of its layers."""
+    """The graph of those of its layers that have nodes with paths to selected ones."""
     return CausalGraph(
         model=surveyor.model,
         target=target,
         label=label,
         images=len(surveyor.images),
         treatment=treatment,
-        layers=tuple(each.layer for each in found),
+        layers=tuple(each.layer for each in found if each.layer.nodes),
         forwards=sum(each.forwards for each in found),
         seconds=sum(each.seconds for each in found),
     )
