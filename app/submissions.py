@@ -60,8 +60,8 @@ class Desk:
         """The order of one submission; raises `InvalidRequest` or `Refused`."""
         problems = list(submission.problems)
         fields = valid(ExplanationFields, submission.fields, "", problems)
-        model = await asked_model(self._menu, fields.get("model"), problems)
-        wish = self._wishes.wish(fields, model, "", problems, await self._others([fields]))
+        model = await asked_model(self._menu, tenant, fields.get("model"), problems)
+        wish = self._wishes.wish(fields, model, "", problems, await self._others(tenant, [fields]))
         self._wishes.check_files([fields], submission, problems)
         webhook = webhook_of(fields, key, problems)
         [order] = await self._orders(tenant, submission, model, [wish], problems)
@@ -71,10 +71,10 @@ class Desk:
         """The orders of a batch in the order of its specs; raises like `order`."""
         problems = list(submission.problems)
         fields = valid(BatchFields, submission.fields, "", problems)
-        model = await asked_model(self._menu, fields.get("model"), problems)
+        model = await asked_model(self._menu, tenant, fields.get("model"), problems)
         asked = list(enumerate(fields.get("specs", ())))
         specs = [valid(Spec, spec, f"specs.{index}.", problems) for index, spec in asked]
-        others = await self._others(specs)
+        others = await self._others(tenant, specs)
         wishes = [
             self._wishes.wish(spec, model, f"specs.{index}.", problems, others)
             for index, spec in enumerate(specs)
@@ -96,10 +96,10 @@ class Desk:
         """A picture of pixels that nobody sent."""
         return picture_of(self._secret, tenant, decoded)
 
-    async def _others(self, specs: Sequence[Fields]) -> Sequence[ServedModel]:
+    async def _others(self, tenant: str, specs: Sequence[Fields]) -> Sequence[ServedModel]:
         """All models, where metrics name some; one that was just announced is among them."""
         named = named_models(specs, self._menu.catalogue)
-        return await self._menu.models(named) if named else ()
+        return await self._menu.models(named, tenant=tenant) if named else ()
 
     async def _orders(
         self,

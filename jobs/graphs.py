@@ -21,7 +21,7 @@ class Graphs:
 
     async def keep(self, tenant: str, graph: CausalGraph) -> None:
         """Keep a graph in place of the one that there was of its class."""
-        key = self._keys.causal_graphs(tenant, graph.model.key)
+        key = self._keys.causal_graphs(tenant, graph.model.own_key)
         with reachable():
             async with self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.hset(key, str(graph.target), graph.model_dump_json())
@@ -30,7 +30,7 @@ class Graphs:
 
     async def of(self, tenant: str, model: ModelRef, target: int) -> CausalGraph | None:
         """The graph of a class; None when there is none, or none that this version can read."""
-        key = self._keys.causal_graphs(tenant, model.key)
+        key = self._keys.causal_graphs(tenant, model.own_key)
         with reachable():
             async with self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.hget(key, str(target))
@@ -40,7 +40,7 @@ class Graphs:
 
     async def all(self, tenant: str, model: ModelRef) -> dict[int, CausalGraph]:
         """The graphs of all classes that have one, by the index of the class."""
-        key = self._keys.causal_graphs(tenant, model.key)
+        key = self._keys.causal_graphs(tenant, model.own_key)
         with reachable():
             async with self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.hgetall(key)
