@@ -14,11 +14,14 @@ import pytest
 
 from app.analyses.causal.accuracy import Accuracy
 from app.analyses.causal.repair import Repair, RepairStep
+from app.models import Models
 from app.repairs.desk import MOST_INDICES
 from jobs.analyses import Analyses
 from jobs.analysis import Analysis
+from jobs.job import ModelRef
 from jobs.keys import Keys
 from jobs.repair import ModelCuts, WeightCut
+from rationale.documents import Menu, read
 from tests.api import EXPLANATIONS, FORM, Stage, bearer, model_card, png, staged, worker_card
 from tests.waiting import wait_until_async
 
@@ -98,6 +101,10 @@ async def test_its_model_stands_on_the_menu_with_where_it_comes_from(stage: Stag
     )
     assert found["labels"] == list(model_card().labels)
     assert "not validated" in found["validated_for"]
+    refs = [model_card().ref, ModelRef.model_validate(document["model"])]
+    content = json.dumps({"models": listed}).encode()
+    assert [one.ref for one in read(Menu, content).models] == refs  # as the client reads it
+    assert [one.ref for one in Models.model_validate_json(content).models] == refs  # and the command line
 
 
 async def test_it_is_explained_like_any_other(stage: Stage) -> None:

@@ -7,9 +7,11 @@ from redis.asyncio import Redis
 
 from jobs.errors import TenantFull, Unreadable
 from jobs.keys import Keys
+from jobs.queue import JobQueue
 from jobs.repair import WeightCut
 from jobs.repairs import RepairRecord, Repairs
-from tests.samples import repaired_model, sample_model
+from tests.integration.jobs.leases import LetLapse
+from tests.samples import MAP, PIXELS, repaired_model, sample_job, sample_model, sample_result
 
 CUTS = (WeightCut(weight="stem", rows=(0, 2), columns=(1,)),)
 
@@ -67,3 +69,21 @@ async def test_what_another_version_wrote_is_not_read(repairs: Repairs, redis: R
     await redis.hset(keys.repair_cuts("clinic"), "one", b"[]")
     with pytest.raises(Unreadable):
         await repairs.get("clinic", "one")
+
+
+async def test_a_job_is_taken_over_by_another_holder_of_the_base(
+    queue: JobQueue, let_lapse: LetLapse
+) -> None:
+    base, model = sample_model(), repaired_model(None, *CUTS)
+    job = sample_job(model=model)
+    await queue.submit(job, PIXELS)
+    [lost] = await queue.claim("killed", [base], count=1, block_seconds=0)
+    assert await queue.renew([lost]) == frozenset()
+    await let_lapse(lost)
+    [claim] = await queue.take_over("other", [base], count=1)
+    assert claim.job == job
+    assert claim.job.model.repair == model.repair
+    assert await queue.renew([lost, claim]) == frozenset({job.id})
+    assert await queue.start([claim]) == [claim]
+    assert await queue.commit([(claim, sample_result(job), {"2": MAP})]) == [True]
+    assert await queue.depth([base]) == {base.key: 0}
