@@ -1,8 +1,8 @@
 """Networks that have nothing to find: how many nodes a graph calls decisive by chance.
 
 Two random hidden layers, and a last one fitted to random labels by least squares; the graph is made from
-fresh images. The hidden nodes are alike: rows of weights have length one, those of the upper layer mean zero. Then
-the effects of a layer are normal, as the test assumes, and as many stand out as its level says.
+fresh images. The hidden nodes are alike: rows of weights have length one, those of the upper layer mean
+zero. Then the effects of a layer are normal, as the test assumes, and as many stand out as its level says.
 """
 
 from __future__ import annotations
