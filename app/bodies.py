@@ -13,7 +13,7 @@ from pydantic_core import from_json
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from jobs.errors import InvalidRequest, Problem, TooLarge
+from jobs.errors import InvalidRequest, Problem, TooLarge, UnknownFormat
 
 FORM_BYTES = 1024 * 1024  # what may lie around the files: fields, boundaries, headers
 
@@ -40,6 +40,17 @@ async def read_bytes(request: Request, limit: int) -> bytes:
     """The whole body; raises `TooLarge`."""
     async with aclosing(_limited(request, limit)) as stream:
         return b"".join([chunk async for chunk in stream])
+
+
+async def read_json(request: Request, seconds: float) -> dict[str, Any]:  # Any: JSON values
+    """The JSON object of a body without files; raises `TooLarge`, `UnknownFormat` and `InvalidRequest`."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        message = "must be application/json"
+        raise UnknownFormat(f"The body {message}.", problems=(Problem(field="body", message=message),))
+    async with arriving(seconds):
+        body = await read_bytes(request, FORM_BYTES)
+    return json_object(body)
 
 
 async def read_parts(

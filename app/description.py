@@ -8,6 +8,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from app import letters, schemas, targets
+from app.analyses.desk import AnalysisRequest
+from app.analyses.documents import AnalysesCatalogue, AnalysisDocument
+from app.analyses.kinds import KINDS
 from app.contract import Json, problem, ref
 from app.errors import ProblemBody, status_of
 from app.evaluator.asking import EvaluationRequest
@@ -23,6 +26,7 @@ ASKED: tuple[type[BaseModel], ...] = (
     schemas.BatchRequest,
     schemas.Spec,
     EvaluationRequest,
+    AnalysisRequest,
 )
 ANSWERED: tuple[type[BaseModel], ...] = (
     ProblemBody,
@@ -30,6 +34,9 @@ ANSWERED: tuple[type[BaseModel], ...] = (
     schemas.Explanations,
     ImageSetDocument,
     EvaluationDocument,
+    AnalysisDocument,
+    AnalysesCatalogue,
+    *(kind.result for kind in KINDS.values()),
     schemas.MethodList,
     MethodCard,
     schemas.MetricsCatalogue,
@@ -81,6 +88,7 @@ TAGS = [
     {"name": "pictures", "description": "Look at the relevance."},
     {"name": "image sets", "description": "Pictures that are sent once and asked about many times."},
     {"name": "evaluations", "description": "How far the explanations of models can be believed."},
+    {"name": "analyses", "description": "What can be found out about a model on many pictures."},
     {"name": "menu", "description": "What can be asked."},
     {"name": "dead letters", "description": "For operators: what was given up, and how to try it again."},
     {"name": "health", "description": "For probes and Prometheus; stands outside of `/api/v1`."},

@@ -9,7 +9,15 @@ from app.requests import Fields
 from app.schemas import Asked
 from jobs.errors import Problem
 
-PLACEHOLDERS: Fields = {"model": "-", "method": "-", "specs": [{}], "image_set": "-"}
+PLACEHOLDERS: Fields = {
+    "model": "-",
+    "method": "-",
+    "specs": [{}],
+    "image_set": "-",
+    "kind": "-",
+    "target": 0,
+    "graph": "-",
+}
 
 
 def valid(kind: type[Asked], fields: Fields, prefix: str, problems: list[Problem]) -> Fields:

@@ -15,12 +15,16 @@ from fastapi import FastAPI
 
 from app.access import Access, check_address, server_secret
 from app.admission import Admission, limits_of
+from app.analyses.conductor import Conductor
+from app.analyses.desk import AnalysisDesk
+from app.analyses.doings import doings
+from app.analyses.forming import Forming
+from app.analyses.kind import survey_limits
+from app.analyses.work import Tools
 from app.description import describe
 from app.documents import PREFIX
 from app.errors import add_error_handlers
 from app.evaluator.asking import Asking
-from app.evaluator.evaluator import Evaluator
-from app.evaluator.work import Tools
 from app.gate import PUBLIC, Gate
 from app.idempotency import Idempotency
 from app.image_sets.intake import Intake
@@ -32,6 +36,7 @@ from app.pressure import Pressure
 from app.reading import Reader
 from app.requests import BodyLimits
 from app.routes import (
+    analyses,
     catalogue,
     evaluations,
     events,
@@ -61,6 +66,7 @@ from jobs.calls import WebhookCalls
 from jobs.catalogue import load_catalogue
 from jobs.changes import Changes
 from jobs.connection import connect
+from jobs.graphs import Graphs
 from jobs.image_sets import ImageSets
 from jobs.keys import Keys
 from jobs.queue import JobQueue
@@ -70,6 +76,7 @@ from jobs.store import JobStore
 
 PRINTED = Path(__file__).parent.parent / "openapi" / "openapi.json"
 REDIS_URL = "redis://127.0.0.1:6379/0"
+PARTS = (pictures, explanations, events, image_sets, evaluations, catalogue, letters, health, page)
 DESCRIPTION = "Why did this vision model say that about this image?"
 
 
@@ -91,7 +98,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         lifespan=_lifespan(settings, access, telemetry),
     )
     add_error_handlers(app)
-    for part in (pictures, explanations, events, image_sets, evaluations, catalogue, letters, health, page):
+    for part in (analyses, *PARTS):
         app.include_router(part.router)
     metrics = {"/metrics"} if settings.public_metrics else set()
     app.add_middleware(Gate, access=access, public=PUBLIC | public_paths() | metrics)
@@ -133,8 +140,8 @@ async def _started(
 
     services = _services(settings, access, telemetry, decoder, changes)
     stack.push_async_callback(services.examiner.stop)
-    await services.evaluator.start()
-    stack.push_async_callback(services.evaluator.stop)
+    await services.conductor.start()
+    stack.push_async_callback(services.conductor.stop)
     if not access.open:
         sender = await stack.enter_async_context(_sender(settings))
         courier = Courier(services.calls, services.reader, access, sender, telemetry)
@@ -149,20 +156,19 @@ def _services(
     redis, keys = changes.redis, changes.keys
     store, registry, queue = JobStore(redis, keys), Registry(redis, keys), JobQueue(redis, keys)
     menu, secret, lookout = Menu(load_catalogue(), registry), _secret(settings), Lookout(store, changes)
-    analyses, image_sets = Analyses(redis, keys), ImageSets(redis, keys)
+    records, image_sets = Analyses(redis, keys), ImageSets(redis, keys)
     desk, admission = Desk(menu, decoder, secret), Admission(queue, limits_of(settings))
     inquiry = Inquiry(desk, admission, queue, lookout, store)
     examiner = Examiner(SanityRecords(redis, keys), inquiry, menu, enabled=settings.sanity_checks)
     tools = Tools(
-        analyses=analyses,
+        analyses=records,
         image_sets=image_sets,
+        graphs=Graphs(redis, keys),
         queue=queue,
         store=store,
         changes=changes,
-        wishes=Wishes(menu),
         secret=secret,
         limits=limits_of(settings),
-        in_flight=settings.evaluation_in_flight,
     )
     return Services(
         settings=settings,
@@ -180,8 +186,10 @@ def _services(
         intake=Intake(Darkroom(decoder, secret), secret, _set_limits(settings)),
         image_sets=image_sets,
         asking=Asking(menu, image_sets, secret, settings.max_evaluation_cells),
-        analyses=analyses,
-        evaluator=Evaluator(tools),
+        analysis_desk=AnalysisDesk(menu, image_sets, records, secret, survey_limits(settings)),
+        analyses=records,
+        conductor=Conductor(tools, doings(Wishes(menu), settings.evaluation_in_flight)),
+        forming=Forming(),
         pressure=Pressure(),
         lookout=lookout,
         gallery=Gallery(store, settings.picture_cache_bytes),

@@ -25,7 +25,7 @@ MAX_DEADLINE_SECONDS = 86_400
 MAX_WEBHOOK = 2048
 
 TARGET_RULE = f"a class index, a label, or a list of 1 to {MAX_TARGETS} different ones"
-_ONE_TARGET: dict[str, Any] = {  # Any: a JSON Schema
+ONE_TARGET: dict[str, Any] = {  # Any: a JSON Schema
     "anyOf": [
         {"type": "integer", "minimum": 0, "maximum": MAX_CLASS},
         {"type": "string", "minLength": 1, "maxLength": MAX_LABEL},
@@ -33,10 +33,10 @@ _ONE_TARGET: dict[str, Any] = {  # Any: a JSON Schema
 }
 TARGET_SCHEMA: dict[str, Any] = {  # Any: a JSON Schema
     "anyOf": [
-        *_ONE_TARGET["anyOf"],
+        *ONE_TARGET["anyOf"],
         {
             "type": "array",
-            "items": _ONE_TARGET,
+            "items": ONE_TARGET,
             "minItems": 1,
             "maxItems": MAX_TARGETS,
             "uniqueItems": True,
@@ -49,14 +49,15 @@ TARGET_SCHEMA: dict[str, Any] = {  # Any: a JSON Schema
 def read_targets(value: object) -> tuple[int | str, ...]:
     """One target or a list of them as a tuple without repeats; raises ValueError."""
     targets = tuple(value) if isinstance(value, list | tuple) else (value,)
-    if not 1 <= len(targets) <= MAX_TARGETS or not all(_is_target(target) for target in targets):
+    if not 1 <= len(targets) <= MAX_TARGETS or not all(is_target(target) for target in targets):
         raise ValueError(f"must be {TARGET_RULE}")
     if len(set(targets)) < len(targets):
         raise ValueError(f"must be {TARGET_RULE}")
     return targets
 
 
-def _is_target(target: object) -> bool:
+def is_target(target: object) -> bool:
+    """Whether it can be a class index or a label."""
     if isinstance(target, str):
         return 1 <= len(target) <= MAX_LABEL
     return isinstance(target, int) and not isinstance(target, bool) and 0 <= target <= MAX_CLASS

@@ -9,8 +9,10 @@ from fastapi import Depends, Request
 
 from app.access import Access, Caller
 from app.admission import Admission
+from app.analyses.conductor import Conductor
+from app.analyses.desk import AnalysisDesk
+from app.analyses.forming import Forming
 from app.evaluator.asking import Asking
-from app.evaluator.evaluator import Evaluator
 from app.idempotency import Idempotency
 from app.image_sets.intake import Intake
 from app.menu import Menu
@@ -50,7 +52,9 @@ class Services:
     idempotency: Idempotency
     asking: Asking
     analyses: Analyses
-    evaluator: Evaluator
+    analysis_desk: AnalysisDesk
+    conductor: Conductor
+    forming: Forming
     intake: Intake
     image_sets: ImageSets
     pressure: Pressure

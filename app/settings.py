@@ -60,6 +60,13 @@ class ApiSettings(BaseSettings):
         16, ge=1, le=256, description="Explanations of an evaluation that are queued at a time."
     )
 
+    max_survey_images: int = Field(
+        2000, ge=1, le=100_000, description="Pictures that one survey of an analysis may look at."
+    )
+    max_survey_bytes: int = Field(
+        256 * MIB, ge=1024, description="Their pixels together: they are in a worker's memory at once."
+    )
+
     queue_capacity: int = Field(1000, ge=1, description="Unfinished jobs of one model that are accepted.")
     tenant_capacity: int = Field(500, ge=1, description="Unfinished jobs of one tenant that are accepted.")
     queue_seconds: float = Field(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from app.access import ApiKey
+from app.asked import asked_model
 from app.errors import invalid
 from app.fields import valid
 from app.images import Darkroom, Picture, picture_of
@@ -59,7 +60,7 @@ class Desk:
         """The order of one submission; raises `InvalidRequest` or `Refused`."""
         problems = list(submission.problems)
         fields = valid(ExplanationFields, submission.fields, "", problems)
-        model = await self._model(fields.get("model"), problems)
+        model = await asked_model(self._menu, fields.get("model"), problems)
         wish = self._wishes.wish(fields, model, "", problems, await self._others([fields]))
         self._wishes.check_files([fields], submission, problems)
         webhook = webhook_of(fields, key, problems)
@@ -70,7 +71,7 @@ class Desk:
         """The orders of a batch in the order of its specs; raises like `order`."""
         problems = list(submission.problems)
         fields = valid(BatchFields, submission.fields, "", problems)
-        model = await self._model(fields.get("model"), problems)
+        model = await asked_model(self._menu, fields.get("model"), problems)
         asked = list(enumerate(fields.get("specs", ())))
         specs = [valid(Spec, spec, f"specs.{index}.", problems) for index, spec in asked]
         others = await self._others(specs)
@@ -94,16 +95,6 @@ class Desk:
     def drawn(self, tenant: str, decoded: Decoded) -> Picture:
         """A picture of pixels that nobody sent."""
         return picture_of(self._secret, tenant, decoded)
-
-    async def _model(self, model_id: str | None, problems: list[Problem]) -> ModelCard | None:
-        if model_id is None:
-            return None
-        served = await self._menu.model(model_id)
-        if served is None:
-            names = ", ".join(sorted(each.card.id for each in await self._menu.models())) or "none just now"
-            problems.append(Problem(field="model", message=f"is not known; there are: {names}"))
-            return None
-        return served.card
 
     async def _others(self, specs: Sequence[Fields]) -> Sequence[ServedModel]:
         """All models, where metrics name some; one that was just announced is among them."""

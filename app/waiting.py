@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from time import monotonic
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from jobs.changes import Change, Changes, Watch
 from jobs.errors import Unavailable
@@ -26,6 +26,10 @@ class Stated(Protocol):
     def state(self) -> State:
         """Where it stands."""
 
+    @property
+    def progress(self) -> float:
+        """The share that is done."""
+
 
 R = TypeVar("R", bound=Stated)
 
@@ -36,6 +40,14 @@ class Told:
 
     change: Change
     before: Change | None
+
+
+@dataclass(frozen=True)
+class Step(Generic[R]):
+    """What is new about any work: a record, or None when it was erased. A silent step says nothing."""
+
+    record: R | None
+    is_silent: bool = False
 
 
 class Lookout:
@@ -107,6 +119,28 @@ class Lookout:
                 if last is None or last.state not in FINISHED:
                     change = await watch.next(min(LOOK_SECONDS, heartbeat_seconds))
 
+    async def steps(
+        self, read: Callable[[], Awaitable[R | None]], name: str, heartbeat_seconds: float
+    ) -> AsyncIterator[Step[R]]:
+        """The record of any work whenever state or progress is new, until it is finished or erased.
+
+        After `close` the steps just end.
+        """
+        last, spoken, is_over = None, monotonic(), False
+        async with self.watch(name) as watch:
+            while not self._closing and not is_over:
+                with suppress(Unavailable):
+                    record = await read()
+                    is_over = _is_over(record)
+                    if record is None or last is None or _differ(record, last):
+                        yield Step(record)
+                        last, spoken = record, monotonic()
+                if monotonic() - spoken >= heartbeat_seconds:
+                    yield Step(None, is_silent=True)
+                    spoken = monotonic()
+                if not is_over:
+                    await watch.next(min(LOOK_SECONDS, heartbeat_seconds))
+
     async def _news(
         self, tenant: str, job_id: str, last: Change | None, event: str | None
     ) -> Sequence[Change]:
@@ -124,6 +158,10 @@ class Lookout:
             return ()
         newest = changes[-1].event if changes else None
         return (Change(id=job_id, state=record.state, progress=record.progress, event=newest),)
+
+
+def _differ(one: Stated, other: Stated) -> bool:
+    return (one.state, one.progress) != (other.state, other.progress)
 
 
 def _is_over(record: Stated | None) -> bool:

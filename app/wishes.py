@@ -167,7 +167,7 @@ def _indices(
     targets: Sequence[int | str], model: ModelCard, prefix: str, problems: list[Problem]
 ) -> tuple[int, ...]:
     """Class indices of indices and labels, each once; a label wins over an index that is written as text."""
-    found: list[int | None] = [_index(target, model) for target in targets]
+    found: list[int | None] = [class_index(target, model) for target in targets]
     if unknown := [str(target) for target, index in zip(targets, found, strict=True) if index is None]:
         message = (
             f"{', '.join(unknown)} is no class of {model.id}, which has {len(model.labels)} (0 is the first)"
@@ -176,7 +176,8 @@ def _indices(
     return tuple(dict.fromkeys(index for index in found if index is not None))
 
 
-def _index(target: int | str, model: ModelCard) -> int | None:
+def class_index(target: int | str, model: ModelCard) -> int | None:
+    """The class of an index or a label; None where the model has none such."""
     if isinstance(target, str) and target in model.labels:
         return model.labels.index(target)
     index = int(target) if isinstance(target, int) or (target.isascii() and target.isdigit()) else -1

@@ -31,6 +31,7 @@ class AnalysisRecord:
 
     analysis: Analysis
     state: State
+    parts: int | None
     done: int
     submitted_at: float
     started_at: float | None
@@ -39,8 +40,8 @@ class AnalysisRecord:
 
     @property
     def progress(self) -> float:
-        """The share of its parts that are done, 0 to 1."""
-        return self.done / self.analysis.parts
+        """The share of its parts that are done, 0 to 1; 0 until it is known how many there are."""
+        return min(1.0, self.done / self.parts) if self.parts else 0.0
 
 
 @dataclass(frozen=True)
@@ -106,10 +107,16 @@ class Analyses:
         with reachable():
             return bool(await run(self.redis, moves.own_job(self.keys, analysis, job_id)))
 
-    async def note(self, analysis: Analysis, part: str, content: bytes, job_id: str) -> bool:
-        """Keep what came of a part, whose job has ended; False when the analysis does not run any more."""
+    async def note(
+        self, analysis: Analysis, part: str, content: bytes, job_id: str = "", *, parts: int | None = None
+    ) -> bool:
+        """Keep what came of a part, whose job has ended; False when the analysis does not run any more.
+
+        `parts` says how many there are in all, where that came out with this one.
+        """
+        call = moves.note_part(self.keys, analysis, part, content, job_id, parts=parts)
         with reachable():
-            return bool(await run(self.redis, moves.note_part(self.keys, analysis, part, content, job_id)))
+            return bool(await run(self.redis, call))
 
     async def known(self, analysis_id: str) -> set[str]:
         """The parts that are done."""
@@ -122,6 +129,12 @@ class Analyses:
         with reachable():
             answer = await self.redis.hmget(self.keys.analysis_parts(analysis_id), list(names))
         return cast(list[bytes | None], answer)
+
+    async def jobs(self, analysis_id: str) -> set[str]:
+        """Those that it has put into the queue and that are not known to have ended."""
+        with reachable():
+            names = cast(set[bytes], await self.redis.smembers(self.keys.analysis_jobs(analysis_id)))
+        return {name.decode() for name in names}
 
     async def end(self, hold: AnalysisHold, analysis: Analysis, failure: Failure | None) -> bool:
         """The analysis is done, or has failed; False when it was lost to another, or erased."""
@@ -138,9 +151,11 @@ class Analyses:
 
 def _record(fields: dict[bytes, bytes], done: int) -> AnalysisRecord:
     failure = fields.get(b"failure")
+    analysis = _analysis(fields[b"analysis"])
     return AnalysisRecord(
-        analysis=_analysis(fields[b"analysis"]),
+        analysis=analysis,
         state=State(fields[b"state"].decode()),
+        parts=int(fields[b"parts"]) if b"parts" in fields else analysis.parts,
         done=done,
         submitted_at=float(fields[b"submitted_at"]),
         started_at=_time(fields, b"started_at"),

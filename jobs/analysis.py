@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
@@ -10,12 +10,12 @@ from jobs.job import Message
 
 
 class Analysis(Message):
-    """What to find out about an image set, in so many parts."""
+    """What to find out about an image set, in so many parts; None where the work finds out how many."""
 
     id: str
     tenant: str
-    kind: Literal["evaluation"]
+    kind: str
     image_set: str
-    parts: int = Field(gt=0)
+    parts: int | None = Field(None, gt=0)
     # Any: each kind has a model of its own, which is what it was asked for with everything filled in.
     params: dict[str, Any]

@@ -31,6 +31,7 @@ All keys of one deployment share the hash tag `{namespace}`, so each script stay
 | `tenant-analyses:<tenant>`| zset   | a tenant's unfinished ones by when they were held      | `RESULT`    |
 | `dead`                    | stream | dead letters with their reason                         | `DEAD`      |
 | `sanity:<model>`          | hash   | what was asked of a method -> `PairTrust` as JSON      | `SANITY`    |
+| `causal-graphs:<tenant>:<model>` | hash | class index -> newest `CausalGraph` as JSON      | `SANITY`    |
 | `worker:<worker>`         | string | `WorkerCard` as JSON                                   | `HEARTBEAT` |
 | `workers`                 | zset   | worker ids by last heartbeat                           | `SEEN`      |
 | `model:<model>`           | string | `ModelCard` as JSON                                    | `SEEN`      |
@@ -132,6 +133,9 @@ class Keys:
 
     def sanity(self, model_key: str) -> str:
         return self._key("sanity", model_key)
+
+    def causal_graphs(self, tenant: str, model_key: str) -> str:
+        return self._key("causal-graphs", tenant, model_key)
 
     def analysis(self, analysis_id: str) -> str:
         return self._key("analysis", analysis_id)

@@ -39,6 +39,7 @@ from jobs.result import (
     map_name,
 )
 from jobs.trust import Measurement, TargetTrust, Trust
+from tests.surveys import SurveyScript
 
 LABELS = ("none", "mass", "nodule", "calcification", "<img src=x onerror=alert(1)>")
 PREDICTED = 2
@@ -180,6 +181,7 @@ class ScriptedWorker:
     card: WorkerCard = field(default_factory=worker_card)
     failure: Failure | None = None
     hold: asyncio.Event | None = None
+    script: SurveyScript = field(default_factory=SurveyScript)
     seen: list[Job] = field(default_factory=list)
     held: list[Claim] = field(default_factory=list)
     stopping: bool = False
@@ -214,7 +216,10 @@ class ScriptedWorker:
         if self.failure is not None:
             await self.queue.fail(claim, self.failure, dead_letter=False)
         else:
-            await self.queue.commit([(claim, *result_of(claim.job))])
+            await self.queue.commit([(claim, *self._found(claim.job))])
+
+    def _found(self, job: Job) -> tuple[Result, Maps]:
+        return (self.script.result(job), {}) if job.survey else result_of(job)
 
 
 @dataclass

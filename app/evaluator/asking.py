@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, Strict
 
+from app.asked import asked_set
 from app.errors import invalid
 from app.evaluation.cells import cheap
 from app.evaluation.defaults import DEFAULT_METRICS
-from app.evaluator.study import Study
+from app.evaluator.study import EVALUATION, Study
 from app.fields import valid
 from app.menu import Menu
 from app.requests import Fields
@@ -65,7 +65,7 @@ class Asking:
         """What a request asks for; equal requests are one evaluation. Raises `InvalidRequest`."""
         problems: list[Problem] = []
         fields = valid(EvaluationRequest, sent, "", problems)
-        image_set = await self._image_set(tenant, fields, problems)
+        image_set = await asked_set(self._image_sets, tenant, fields.get("image_set"), problems)
         models = await self._models(fields, problems)
         methods, metrics = self._methods(fields, problems)
         uses_masks = self._uses_masks(metrics, image_set, problems)
@@ -86,22 +86,11 @@ class Asking:
             raise invalid(problems)
         params = study.model_dump(mode="json")
         name = analysis_id(
-            self._secret, tenant=tenant, kind="evaluation", image_set=image_set.id, params=params
+            self._secret, tenant=tenant, kind=EVALUATION, image_set=image_set.id, params=params
         )
         return Analysis(
-            id=name, tenant=tenant, kind="evaluation", image_set=image_set.id, parts=n_cells, params=params
+            id=name, tenant=tenant, kind=EVALUATION, image_set=image_set.id, parts=n_cells, params=params
         )
-
-    async def _image_set(self, tenant: str, fields: Fields, problems: list[Problem]) -> ImageSet | None:
-        name = fields.get("image_set")
-        if name is None:
-            return None
-        record = await self._image_sets.record(tenant, name) if re.fullmatch(ID, name) else None
-        if record is None:
-            message = "is no image set of yours (any more); send the pictures to /api/v1/image-sets"
-            problems.append(Problem(field="image_set", message=message))
-            return None
-        return record.image_set
 
     async def _models(self, fields: Fields, problems: list[Problem]) -> list[ModelRef]:
         """In the order of their ids, so that equal requests are equal."""

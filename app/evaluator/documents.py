@@ -49,7 +49,7 @@ def evaluation_document(record: AnalysisRecord) -> EvaluationDocument:
         state=record.state,
         progress=record.progress,
         done=record.done,
-        total=record.analysis.parts,
+        total=record.parts or 0,
         image_set=record.analysis.image_set,
         models=study.models,
         methods=study.methods,
@@ -92,8 +92,9 @@ def no_evaluation() -> NotFound:
 
 
 async def _rows(analyses: Analyses, analysis: Analysis) -> AsyncIterator[list[Row]]:
-    for start in range(0, analysis.parts, CELLS_TOGETHER):
-        places = range(start, min(start + CELLS_TOGETHER, analysis.parts))
+    total = analysis.parts or 0
+    for start in range(0, total, CELLS_TOGETHER):
+        places = range(start, min(start + CELLS_TOGETHER, total))
         contents = await analyses.parts(analysis.id, list(map(str, places)))
         yield [row for content in contents if content is not None for row in unpacked(content)]
 

@@ -9,6 +9,8 @@ from jobs.fingerprint import named_job
 from jobs.job import Job, Message, MethodRef, MetricRef, ModelRef
 from jobs.pictures import ImageSet, SetPicture
 
+EVALUATION = "evaluation"  # the kind of an analysis
+
 
 class Study(Message):
     """The parameters of an analysis that is an evaluation, with everything filled in."""

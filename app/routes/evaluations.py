@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from app.bodies import FORM_BYTES, arriving, json_object, read_bytes
+from app.analyses.erasing import erased
+from app.bodies import read_json
 from app.contract import PREFER, TEXT, WAITED, answers, header, media, ref
 from app.documents import PREFIX
 from app.evaluation.page import page
@@ -22,13 +24,12 @@ from app.evaluator.documents import (
     rows_of_all,
     table,
 )
-from app.evaluator.study import Study
+from app.evaluator.study import EVALUATION, Study
 from app.preferences import read_preference
-from app.requests import Fields
 from app.routes.paths import EvaluationId
 from app.services import Services, Tenant, Use
 from jobs.analyses import AnalysisRecord
-from jobs.errors import NotFound, Problem, TenantFull, TooLarge, UnknownFormat
+from jobs.errors import NotFound, TenantFull, TooLarge, UnknownFormat, Unreadable
 from jobs.job import FINISHED, State
 
 router = APIRouter(prefix=PREFIX, tags=["evaluations"])
@@ -62,9 +63,11 @@ async def ask(request: Request, services: Use, tenant: Tenant) -> Response:
 
     Its explanations wait in the lane of bulk, and are those that the same requests would have found.
     """
-    analysis = await services.asking.evaluation(tenant, await _read(request, services))
+    analysis = await services.asking.evaluation(
+        tenant, await read_json(request, services.settings.body_seconds)
+    )
     state = await services.analyses.submit(analysis)
-    services.evaluator.nudge()
+    services.conductor.nudge()
     document = evaluation_document(await _record(services, tenant, analysis.id))
     headers = {"Location": evaluation_location(analysis.id)}
     return _answer(document, headers, 200 if state in FINISHED else 202)
@@ -137,28 +140,16 @@ async def show_page(evaluation_id: EvaluationId, services: Use, tenant: Tenant) 
 )
 async def erase(evaluation_id: EvaluationId, services: Use, tenant: Tenant) -> Response:
     """Ends the work and the explanations that it has in the queue; those that are done stay."""
-    jobs = await services.analyses.erase(tenant, evaluation_id)
-    if jobs is None:
+    with suppress(Unreadable):
+        await _record(services, tenant, evaluation_id)
+    if not await erased(services.analyses, services.queue.cancel, tenant, evaluation_id):
         raise no_evaluation()
-    for job in jobs:
-        await services.queue.cancel(tenant, job)
     return Response(status_code=204)
-
-
-async def _read(request: Request, services: Services) -> Fields:
-    """The JSON object of a post; raises `TooLarge`, `UnknownFormat` and `InvalidRequest`."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        message = "must be application/json"
-        raise UnknownFormat(f"The body {message}.", problems=(Problem(field="body", message=message),))
-    async with arriving(services.settings.body_seconds):
-        body = await read_bytes(request, FORM_BYTES)
-    return json_object(body)
 
 
 async def _record(services: Services, tenant: str, evaluation_id: str) -> AnalysisRecord:
     record = await services.analyses.record(tenant, evaluation_id)
-    if record is None:
+    if record is None or record.analysis.kind != EVALUATION:
         raise no_evaluation()
     return record
 

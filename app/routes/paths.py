@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path
 
+from app.analyses.documents import no_analysis
 from app.evaluator.documents import no_evaluation
 from app.image_sets.documents import no_set
 from app.pictures import not_found
@@ -45,6 +46,17 @@ async def evaluation_id_of(evaluation_id: SpelledEvaluation) -> str:
     return evaluation_id
 
 
+SpelledAnalysis = Annotated[str, Path(json_schema_extra={"pattern": ID}, description="Id of an analysis.")]
+
+
+async def analysis_id_of(analysis_id: SpelledAnalysis) -> str:
+    """Every other spelling is answered as an unknown id."""
+    if not re.fullmatch(ID, analysis_id):
+        raise no_analysis()
+    return analysis_id
+
+
+AnalysisId = Annotated[str, Depends(analysis_id_of)]
 EvaluationId = Annotated[str, Depends(evaluation_id_of)]
 ImageSetId = Annotated[str, Depends(image_set_id_of)]
 ExplanationId = Annotated[str, Depends(explanation_id_of)]

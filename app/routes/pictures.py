@@ -15,6 +15,7 @@ from app.contract import IMMUTABLE, answers, media, query
 from app.documents import PREFIX
 from app.drawing import MEDIA_TYPES, HeatmapFormat, View
 from app.errors import invalid, problems_of
+from app.preferences import preferred_form
 from app.rendering.overlay import Picture as OverlayFormat
 from app.rendering.palettes import PALETTES
 from app.rendering.scale import Sign, Style
@@ -123,35 +124,9 @@ async def overlay(request: Request, explanation_id: Spelled) -> Response:
 
 
 def preferred(accept: str, forms: tuple[str, ...]) -> str:
-    """The format that `Accept` gives the highest weight, then the one that it names most closely.
-
-    The first of those that are equal; the first of all when it wants none of them.
-    """
-    weights = {}
-    for part in accept.split(","):
-        kind, *parameters = (word.strip() for word in part.split(";"))
-        weights[kind.lower()] = _weight(parameters)
-    if "application/octet-stream" in weights:
-        weights.setdefault(MEDIA_TYPES["npy"], weights["application/octet-stream"])
-
-    def rank(form: str) -> tuple[float, int]:
-        kind = MEDIA_TYPES[form]
-        ranges = (kind, f"{kind.partition('/')[0]}/*", "*/*")
-        return next(
-            ((weights[each], -place) for place, each in enumerate(ranges) if each in weights), (0.0, 0)
-        )
-
-    return max(forms, key=rank)
-
-
-def _weight(parameters: list[str]) -> float:
-    for parameter in parameters:
-        if parameter.startswith("q="):
-            try:
-                return float(parameter[2:])
-            except ValueError:
-                return 0.0
-    return 1.0
+    """The format that `Accept` asks for, as `preferred_form` says; bytes of any kind are numbers."""
+    types = {form: MEDIA_TYPES[form] for form in forms}
+    return preferred_form(accept, types, {"application/octet-stream": MEDIA_TYPES["npy"]})
 
 
 async def _answer(request: Request, name: str, kind: type[_Options]) -> Response:

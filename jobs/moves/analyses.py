@@ -38,11 +38,14 @@ def own_job(keys: Keys, analysis: Analysis, job_id: str) -> Call:
     return Call(load("own_job"), touched, (job_id, keys.lifetimes.result))
 
 
-def note_part(keys: Keys, analysis: Analysis, part: str, content: bytes, job_id: str) -> Call:
-    """Keep what came of a part."""
+def note_part(
+    keys: Keys, analysis: Analysis, part: str, content: bytes, job_id: str, *, parts: int | None
+) -> Call:
+    """Keep what came of a part, and how many there are if that is known by now."""
     name = analysis.id
     touched = (keys.analysis(name), keys.analysis_parts(name), keys.analysis_jobs(name))
-    return Call(load("note_part"), touched, (part, content, job_id, keys.lifetimes.result))
+    words = (part, content, job_id, parts or "", keys.lifetimes.result)
+    return Call(load("note_part"), touched, words)
 
 
 def end_analysis(keys: Keys, analysis: Analysis, until: str, failure: Failure | None) -> Call:

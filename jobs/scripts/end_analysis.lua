@@ -7,11 +7,13 @@ if tonumber(redis.call('ZSCORE', waiting, id) or 0) ~= tonumber(held_until) then
 end
 redis.call('ZREM', waiting, id)
 redis.call('ZREM', tenants, id)
-redis.call('DEL', jobs)
+if state == 'done' then
+  redis.call('DEL', jobs)
+end
 redis.call('HSET', analysis, 'state', state, 'finished_at', now())
 if failure ~= '' then
   redis.call('HSET', analysis, 'failure', failure)
 end
-expire(result_seconds, {analysis, parts})
+expire(result_seconds, {analysis, parts, jobs})
 redis.call('PUBLISH', channel, '- ' .. change_of(id, state, 1))
 return 1

@@ -29,13 +29,14 @@ KINDS = {
     "explanations": "explanation_id",
     "image-sets": "image_set_id",
     "evaluations": "evaluation_id",
+    "analyses": "analysis_id",
 }
 LONGEST_NAME = 64
 MOST_NAMES = 32
 SENT: dict[str, Generated] = {"images": [], "masks": [], "labels": ""}
 ARCHIVE = "archive"
 LABELLED = '{"images.png": "nodule"}'
-known: dict[str, list[str]] = {"explanation_id": [], "image_set_id": [], "evaluation_id": []}
+known: dict[str, list[str]] = {name: [] for name in KINDS.values()}
 
 
 @schemathesis.hook
@@ -53,7 +54,7 @@ def map_query(_context: HookContext, query: Generated) -> Generated:
 
 @schemathesis.hook
 def map_path_parameters(context: HookContext, parameters: Generated) -> Generated:
-    """Lead well-formed ids to explanations, image sets and evaluations that exist; the newest stay."""
+    """Lead well-formed ids to explanations, image sets, evaluations, analyses that exist; the newest stay."""
     is_erasing = context.operation is not None and context.operation.method.upper() == "DELETE"
     for field, every in known.items():
         ids = every[:-1] if is_erasing else every
@@ -77,7 +78,7 @@ def _known(fields: Generated) -> Generated:
     if not isinstance(fields, dict):
         return fields
     if isinstance(fields.get("image_set"), str):
-        return _evaluated(fields)
+        return _analysed(fields) if "kind" in fields else _evaluated(fields)
     for name in fields.keys() & FORM.keys():
         if isinstance(fields[name], str) and 1 <= len(fields[name]) <= LONGEST_NAME:
             fields[name] = FORM[name]
@@ -112,6 +113,18 @@ def _sent(fields: dict[str, Generated]) -> Generated:
 
 def _are_pictures(files: Generated) -> bool:
     return isinstance(files, list) and all(isinstance(file, bytes) for file in files)
+
+
+def _analysed(fields: dict[str, Generated]) -> Generated:
+    """A request for a causal graph of what is there."""
+    if known["image_set_id"] and re.fullmatch(ID, fields["image_set"]):
+        fields["image_set"] = known["image_set_id"][-1]
+    for name, one in (("kind", "causal-graph"), ("model", FORM["model"])):
+        if _are_names([fields.get(name)]):
+            fields[name] = one
+    if isinstance(fields.get("params", {}), dict):
+        fields["params"] = {"target": 0, "images": "all"}
+    return fields
 
 
 def _evaluated(fields: dict[str, Generated]) -> Generated:

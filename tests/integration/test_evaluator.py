@@ -1,12 +1,9 @@
-"""Evaluators: whoever holds an evaluation may die, freeze or be refused; its cells are asked for once."""
+"""Conducting evaluations: who holds one may die, freeze or be refused; its cells are asked for once."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import cast
 from unittest.mock import AsyncMock
 
@@ -14,24 +11,15 @@ import pytest
 from redis.asyncio import Redis
 
 from app.evaluation.rows import unpacked
-from app.evaluator.evaluator import Evaluator
-from app.evaluator.study import Study
-from app.evaluator.work import Tools
-from app.menu import Menu
-from app.wishes import Wishes
-from jobs.analyses import Analyses, AnalysisHold, AnalysisRecord
+from app.evaluator.study import EVALUATION, Study
 from jobs.analysis import Analysis
-from jobs.catalogue import load_catalogue
-from jobs.changes import Changes
 from jobs.errors import Unavailable
-from jobs.image_sets import ImageSets
-from jobs.job import ImageRef, MethodRef, State
+from jobs.job import MethodRef, State
 from jobs.keys import Keys
-from jobs.pictures import ImageSet, SetPicture
-from jobs.queue import JobQueue, Limits
-from jobs.registry import Registry
-from jobs.store import JobStore
-from tests.api import ScriptedWorker, model_card
+from jobs.pictures import ImageSet
+from jobs.queue import Limits
+from tests.api import model_card
+from tests.integration.institute import Institute, Silent, picture
 from tests.samples import PIXELS, sample_job
 from tests.waiting import wait_until_async
 
@@ -40,13 +28,6 @@ PICTURES = 5
 METHODS = ("saliency", "grad-cam")
 CELLS = PICTURES * len(METHODS)
 VISIBLE_SECONDS = 1.0
-
-
-def picture(number: int) -> SetPicture:
-    image = ImageRef(
-        key=f"i{number}", digest=f"sha256:{number}", height=8, width=8, channels=1, dtype="uint8"
-    )
-    return SetPicture(name=f"{number}.png", image=image)
 
 
 IMAGES = ImageSet(id="s", tenant="clinic", pictures=tuple(map(picture, range(PICTURES))))
@@ -60,103 +41,21 @@ STUDY = Study(
 ANALYSIS = Analysis(
     id="a",
     tenant="clinic",
-    kind="evaluation",
+    kind=EVALUATION,
     image_set="s",
     parts=CELLS,
     params=STUDY.model_dump(mode="json"),
 )
 
 
-@dataclass
-class Institute:
-    """Everything around evaluators."""
-
-    redis: Redis
-    keys: Keys
-    limits: Limits = field(default_factory=Limits)
-
-    def __post_init__(self) -> None:
-        self.analyses, self.image_sets = Analyses(self.redis, self.keys), ImageSets(self.redis, self.keys)
-        self.queue, self.store = JobQueue(self.redis, self.keys), JobStore(self.redis, self.keys)
-        self.worker = ScriptedWorker(self.queue, Registry(self.redis, self.keys))
-
-    async def submit(self) -> None:
-        await self.image_sets.keep(IMAGES, dict.fromkeys(IMAGES.images, PIXELS))
-        await self.analyses.submit(ANALYSIS)
-
-    @asynccontextmanager
-    async def evaluator(
-        self, *, in_flight: int = 3, analyses: Analyses | None = None
-    ) -> AsyncIterator[Evaluator]:
-        changes = Changes(self.redis, self.keys)
-        await changes.start()
-        tools = Tools(
-            analyses=analyses or self.analyses,
-            image_sets=self.image_sets,
-            queue=self.queue,
-            store=self.store,
-            changes=changes,
-            wishes=Wishes(Menu(load_catalogue(), Registry(self.redis, self.keys))),
-            secret=SECRET,
-            limits=self.limits,
-            in_flight=in_flight,
-        )
-        evaluator = Evaluator(tools, visible_seconds=VISIBLE_SECONDS, look_seconds=0.05)
-        await evaluator.start()
-        try:
-            yield evaluator
-        finally:
-            await evaluator.stop()
-            await changes.stop()
-
-    @asynccontextmanager
-    async def working(self) -> AsyncIterator[ScriptedWorker]:
-        task = asyncio.create_task(self.worker.run())
-        try:
-            yield self.worker
-        finally:
-            await self.worker.stop(task)
-
-    async def record(self) -> AnalysisRecord:
-        record = await self.analyses.record("clinic", "a")
-        assert record is not None
-        return record
-
-    async def until(self, state: State, *, seconds: float = 20.0) -> None:
-        async def reached() -> bool:
-            return (await self.record()).state is state
-
-        await wait_until_async(reached, seconds=seconds, what=f"it is {state}")
-
-    async def until_done(self, cells: int) -> None:
-        async def reached() -> bool:
-            return (await self.record()).done >= cells
-
-        await wait_until_async(reached, what=f"{cells} cells are done")
-
-    def asked(self) -> Counter[str]:
-        return Counter(job.id for job in self.worker.seen)
-
-
-class Silent(Analyses):
-    """Analyses as a process that has died leaves them: it holds on to nothing any more."""
-
-    dead = False
-
-    async def held_on(self, hold: AnalysisHold, analysis: Analysis, seconds: float) -> AnalysisHold | None:
-        if self.dead:
-            raise Unavailable("dead", retry_after=1)
-        return await super().held_on(hold, analysis, seconds)
-
-
 @pytest.fixture
 def institute(redis: Redis, keys: Keys) -> Institute:
-    return Institute(redis, keys)
+    return Institute(redis, keys, IMAGES, ANALYSIS)
 
 
 async def test_all_cells_are_done_with_few_in_flight(institute: Institute, keys: Keys, redis: Redis) -> None:
     await institute.submit()
-    async with institute.evaluator(in_flight=3):
+    async with institute.conductor(in_flight=3):
         await institute.until(State.RUNNING)
         key = model_card().ref.key
 
@@ -179,13 +78,13 @@ async def test_all_cells_are_done_with_few_in_flight(institute: Institute, keys:
 async def test_one_that_ends_gives_back_what_it_has_and_another_goes_on(institute: Institute) -> None:
     await institute.submit()
     async with institute.working() as worker:
-        async with institute.evaluator():
+        async with institute.conductor():
             await institute.until_done(2)
             worker.hold = asyncio.Event()
         worker.hold.set()
         [hold] = await institute.analyses.collect(count=9, seconds=0.0)
         assert hold.id == "a"
-        async with institute.evaluator():
+        async with institute.conductor():
             await institute.until(State.DONE)
     assert max(institute.asked().values()) == 1
     assert len(institute.asked()) == CELLS
@@ -196,12 +95,12 @@ async def test_one_that_dies_loses_it_and_no_finished_cell_is_done_again(
 ) -> None:
     dying = Silent(redis, keys)
     await institute.submit()
-    async with institute.working() as worker, institute.evaluator(analyses=dying):
+    async with institute.working() as worker, institute.conductor(analyses=dying):
         await institute.until_done(2)
         worker.hold = asyncio.Event()
         dying.dead = True
         score = await redis.zscore(keys.analyses, "a")
-        async with institute.evaluator():
+        async with institute.conductor():
 
             async def taken_over() -> bool:
                 return await redis.zscore(keys.analyses, "a") != score
@@ -219,7 +118,7 @@ async def test_two_do_two_evaluations_and_never_the_same(institute: Institute) -
         update={"id": "b", "params": STUDY.model_copy(update={"seed": 1}).model_dump(mode="json")}
     )
     await institute.analyses.submit(other)
-    async with institute.working(), institute.evaluator(), institute.evaluator():
+    async with institute.working(), institute.conductor(), institute.conductor():
         await institute.until(State.DONE)
 
         async def done() -> bool:
@@ -232,12 +131,12 @@ async def test_two_do_two_evaluations_and_never_the_same(institute: Institute) -
 
 
 async def test_a_full_queue_is_waited_out(redis: Redis, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.evaluator.work.LONGEST_WAIT_SECONDS", 0.05)
-    institute = Institute(redis, keys, Limits(tenant_jobs=1))
+    monkeypatch.setattr("app.analyses.work.LONGEST_WAIT_SECONDS", 0.05)
+    institute = Institute(redis, keys, IMAGES, ANALYSIS, Limits(tenant_jobs=1))
     await institute.submit()
     stranger = sample_job(model=model_card().ref)
     await institute.queue.submit(stranger, PIXELS)
-    async with institute.evaluator():
+    async with institute.conductor():
         await institute.until(State.RUNNING)
         assert await redis.scard(keys.analysis_jobs("a")) == 0
         async with institute.working():
@@ -246,21 +145,21 @@ async def test_a_full_queue_is_waited_out(redis: Redis, keys: Keys, monkeypatch:
 
 
 async def test_an_outage_is_waited_out(institute: Institute, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.evaluator.work.LONGEST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("app.analyses.work.LONGEST_WAIT_SECONDS", 0.01)
     away = Unavailable("away", retry_after=1)
     note, submit = institute.analyses.note, institute.queue.submit
     failing = [away] * 3
     monkeypatch.setattr(institute.analyses, "note", AsyncMock(side_effect=_after(failing.copy(), note)))
     monkeypatch.setattr(institute.queue, "submit", AsyncMock(side_effect=_after(failing.copy(), submit)))
     await institute.submit()
-    async with institute.evaluator(), institute.working():
+    async with institute.conductor(), institute.working():
         await institute.until(State.DONE)
     assert max(institute.asked().values()) == 1
 
 
 async def test_a_job_that_somebody_else_cancels_is_asked_for_again(institute: Institute) -> None:
     await institute.submit()
-    async with institute.evaluator(in_flight=1):
+    async with institute.conductor(in_flight=1):
         jobs: set[str] = set()
 
         async def queued() -> bool:
@@ -281,7 +180,7 @@ async def test_a_defect_ends_it_with_a_word(
 ) -> None:
     await institute.submit()
     monkeypatch.setattr(institute.store, "record", AsyncMock(side_effect=ZeroDivisionError))
-    async with institute.evaluator():
+    async with institute.conductor():
         await institute.until(State.FAILED)
     failure = (await institute.record()).failure
     assert failure is not None
@@ -295,7 +194,7 @@ async def test_one_of_another_version_is_left_alone_and_holds_up_no_other(
     await institute.analyses.submit(ANALYSIS.model_copy(update={"id": "b"}))
     await redis.hset(keys.analysis("b"), "analysis", "{}")
     await institute.submit()
-    async with institute.working(), institute.evaluator():
+    async with institute.working(), institute.conductor():
         await institute.until(State.DONE)
         await wait_until_async(lambda: "another version" in caplog.text)
     assert await redis.zscore(keys.analyses, "b") is not None
@@ -308,10 +207,10 @@ async def test_with_nothing_to_do_it_asks_redis_once_a_look(
     monkeypatch.setattr(institute.analyses, "collect", collect)
     run = AsyncMock()
     monkeypatch.setattr("jobs.analyses.run", run)
-    async with institute.evaluator() as evaluator:
+    async with institute.conductor() as conductor:
         await wait_until_async(lambda: collect.await_count >= 3)
         before = collect.await_count
-        evaluator.nudge()
+        conductor.nudge()
         await wait_until_async(lambda: collect.await_count > before)
     run.assert_not_awaited()
 
@@ -320,7 +219,7 @@ async def test_working_on_a_set_renews_it(institute: Institute, redis: Redis, ke
     await institute.submit()
     for name in (keys.image_set("s"), keys.image("i0"), keys.image_users("i4")):
         await redis.expire(name, 100)
-    async with institute.evaluator():
+    async with institute.conductor():
         await institute.until(State.RUNNING)
 
         async def renewed() -> bool:

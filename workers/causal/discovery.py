@@ -58,6 +58,9 @@ def examine_layer(
     """
     search = _Search(subject, images, question, circumstances)
     effects = list(question.known)
+    if len(effects) > len(search.nodes):
+        message = f"are {len(effects)} effects, but only {len(search.nodes)} nodes have paths to the targets"
+        raise NotExplainable.about("known", message)
     for start in range(len(effects), len(search.nodes), TOGETHER):
         effects += search.effects(search.nodes[start : start + TOGETHER], start)
         if circumstances.is_late() and start + TOGETHER < len(search.nodes):

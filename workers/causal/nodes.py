@@ -12,10 +12,11 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from jobs.errors import NotExplainable
 from workers.graph import Call, Graph, Kind, Site, walk
-from workers.graph.kinds import mixes_places, name_of
+from workers.graph.kinds import Leaf, mixes_places, name_of
 
 NOBODY: Final = 0  # the number of what belongs to no node: the image, a filled border
 CONVOLUTIONS = ("conv1d", "conv2d", "conv3d")
@@ -74,14 +75,12 @@ def nodes_of(graph: Graph, shape: Sequence[int]) -> Nodes:
 
 
 def columns(operand: Tensor, axis: int) -> Tensor:
-    """(count,): the node of each channel of a value (1, ...) along an axis.
+    """(count,): the node of each channel of a value (1, ...) along an axis; borders may belong to nobody.
 
     Raises ValueError where places of a channel belong to different nodes.
     """
-    rows = operand.movedim(axis, 0).flatten(1)
-    if (rows != rows[:, :1]).any():
-        raise ValueError("places of a channel belong to different nodes")
-    return rows[:, 0]
+    axes = [one for one in range(operand.dim()) if one != axis % operand.dim()]
+    return _common(operand, axes).flatten()
 
 
 def channel_axis(call: Call) -> int:
@@ -107,7 +106,7 @@ class _Follower:
         straight = call.kind in STRAIGHT and len(inputs) == 1
         self._straight[call.name] = straight and self._straight.get(call.reads[0], False)
         if call.kind is Kind.ROUTE:
-            return site(*inputs)
+            return _moved(site, inputs)
         if call.kind in EACH_FOR_ITSELF and len(inputs) == 1 and not mixes_places(call.function):
             return inputs[0].expand(_shape(call))
         if call.kind in (Kind.AVERAGE, Kind.MAX_POOL):
@@ -150,15 +149,37 @@ class _Follower:
         return source
 
 
+def _moved(site: Site, inputs: Sequence[Any]) -> Any:  # Any: some calls return several tensors
+    """The numbers where the call puts the values; what it puts beside them belongs to nobody."""
+    arguments, keywords = pytree.tree_map(_blank, site.arguments(*inputs))
+    return site.call.function(*arguments, **keywords)
+
+
+def _blank(leaf: Leaf) -> Leaf:
+    if isinstance(leaf, Tensor) and leaf.is_floating_point():
+        return torch.full_like(leaf, NOBODY, dtype=torch.int64)
+    return NOBODY if isinstance(leaf, float) else leaf
+
+
 def _pooled(call: Call, read: Tensor) -> Tensor:
     """Pools look at the places of each channel; a mean, a sum or a maximum over axes must not mix nodes."""
     shape = _shape(call)
     axes = _axes(call) if name_of(call.function) in OVER_AXES else list(range(2, read.dim()))
     axes = [axis % read.dim() for axis in axes] or list(range(1, read.dim()))
-    low, high = read.amin(axes, keepdim=True), read.amax(axes, keepdim=True)
-    if (low != high).any():
-        raise NotExplainable(f"{call.label} mixes channels without weights: no causal graph can cross it")
-    return low.expand(shape) if len(shape) == read.dim() else low.reshape(shape)
+    try:
+        common = _common(read, axes)
+    except ValueError:
+        message = f"{call.label} mixes channels without weights: no causal graph can cross it"
+        raise NotExplainable(message) from None
+    return common.expand(shape) if len(shape) == read.dim() else common.reshape(shape)
+
+
+def _common(numbers: Tensor, axes: Sequence[int]) -> Tensor:
+    """The node to which all places along some axes belong, if not to nobody; raises ValueError."""
+    node = numbers.amax(list(axes), keepdim=True)
+    if not ((numbers == node) | (numbers == NOBODY)).all():
+        raise ValueError("places of a channel belong to different nodes")
+    return node
 
 
 def _axes(call: Call) -> list[int]:

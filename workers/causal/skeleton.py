@@ -19,9 +19,9 @@ from torch import Tensor
 
 from jobs.causal import CLASSES, LayerShape, Skeleton
 from jobs.errors import NotExplainable
+from workers.causal.naming import layer_names, weight_names
 from workers.causal.nodes import Nodes, Reader, Source, channel_axis, columns, nodes_of
 from workers.graph import Call, Graph, Kind
-from workers.graph.calls import WEIGHT
 
 NONE = -1  # stands for a node of another layer
 
@@ -130,12 +130,12 @@ def anatomy_of(graph: Graph, plain: Graph, shape: Sequence[int]) -> Anatomy:
     NotExplainable where channels cannot be followed from the first weights to the classes.
     """
     nodes = nodes_of(graph, shape)
-    builder = _Builder(nodes, _names(nodes, plain))
+    builder = _Builder(nodes, layer_names(nodes, plain))
     paths = tuple(builder.paths())
     kept = _reaching_classes(paths)
     sizes = {name: count for name, count in builder.sizes.items() if name in kept}
     chosen = tuple(one for one in paths if {one.parent, one.child} <= kept)
-    return Anatomy(graph, sizes, chosen, _weights(plain, {one.call.name for one in chosen}))
+    return Anatomy(graph, sizes, chosen, weight_names(plain, {one.call.name for one in chosen}))
 
 
 class _Builder:
@@ -213,29 +213,6 @@ def _indices(numbers: Tensor, source: Source) -> Tensor:
     """Numbers of nodes as indices in their layer; `NONE` for those of others."""
     inside = (numbers >= source.first) & (numbers < source.first + source.count)
     return torch.where(inside, numbers - source.first, NONE)
-
-
-def _names(nodes: Nodes, plain: Graph) -> dict[str, str]:
-    """By the call a name for its layer: the module in which it stands, or the call where there is none."""
-    paths = {name: _unmerged(plain, name).path or name for name in nodes.sources}
-    taken = list(paths.values())
-    return {
-        name: path if taken.count(path) == 1 and path != CLASSES else f"{path}:{name}"
-        for name, path in paths.items()
-    }
-
-
-def _weights(plain: Graph, names: Iterable[str]) -> dict[str, str]:
-    """The dotted paths of the weights of linear calls, by the names of these."""
-    leaves = {name: _unmerged(plain, name).leaves[WEIGHT] for name in names}
-    sources = {name: plain.sources.get(getattr(leaf, "name", "")) for name, leaf in leaves.items()}
-    return {name: path for name, path in sources.items() if path is not None}
-
-
-def _unmerged(plain: Graph, name: str) -> Call:
-    """The linear call that took the name of the batch norm behind it."""
-    call = plain.call[name]
-    return plain.call[call.reads[0]] if call.kind is Kind.BATCH_NORM else call
 
 
 def _reaching_classes(paths: Sequence[Paths]) -> set[str]:

@@ -102,10 +102,25 @@ async def test_parts_are_kept_once_each_and_their_jobs_are_known_until_then(
     assert await analyses.parts("a", ["0", "2"]) == [None, b"x"]
 
 
+async def test_how_many_parts_there_are_may_come_out_on_the_way(analyses: Analyses) -> None:
+    unknown = analysis().model_copy(update={"parts": None})
+    await analyses.submit(unknown)
+    await analyses.begun(await taken(analyses))
+    await analyses.note(unknown, "0", b"x")
+    record = await analyses.record("clinic", "a")
+    assert record is not None
+    assert (record.parts, record.done, record.progress) == (None, 1, 0.0)
+    await analyses.note(unknown, "1", b"x", parts=8)
+    record = await analyses.record("clinic", "a")
+    assert record is not None
+    assert (record.parts, record.done, record.progress) == (8, 2, 0.25)
+
+
 async def test_one_that_failed_goes_on_with_what_is_missing(analyses: Analyses) -> None:
     await analyses.submit(analysis())
     hold = await taken(analyses)
     await analyses.begun(hold)
+    await analyses.own(analysis(), "k")
     await analyses.note(analysis(), "2", b"x", "j")
     await analyses.end(hold, analysis(), GONE)
     record = await analyses.record("clinic", "a")
@@ -116,6 +131,7 @@ async def test_one_that_failed_goes_on_with_what_is_missing(analyses: Analyses) 
     record = await analyses.record("clinic", "a")
     assert record is not None
     assert (record.done, record.failure, record.finished_at) == (1, None, None)
+    assert await analyses.erase("clinic", "a") == ["k"]
 
 
 async def test_erasing_leaves_nothing_and_tells_of_the_jobs(

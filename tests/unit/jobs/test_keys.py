@@ -32,6 +32,7 @@ def spelled() -> set[str]:
         KEYS.events("x"),
         KEYS.binding("x"),
         KEYS.sanity(model.key),
+        KEYS.causal_graphs("x", model.key),
         KEYS.webhooks("x"),
         KEYS.analysis("x"),
         KEYS.analysis_parts("x"),
