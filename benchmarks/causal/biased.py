@@ -22,7 +22,7 @@ from workers.phantom.scenes import LABELS, Scene, draw
 from workers.phantom.training import train
 
 BETRAYED = 0.9  # share of the pictures whose plate is that of their label
-PICTURES = 8000
+PICTURES = 3000
 LEARNING_SEED = 7_000_000
 RECIPE = Recipe(
     id="phantom-biased",
