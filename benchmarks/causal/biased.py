@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
 import torch
 from numpy.random import Generator
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -19,6 +21,7 @@ from workers.phantom.pictures import Pictures, normalise
 from workers.phantom.plates import PLATES
 from workers.phantom.recipes import Recipe
 from workers.phantom.scenes import LABELS, Scene, draw
+from workers.phantom.tissue import draw_grain, draw_tissue
 from workers.phantom.training import train
 
 BETRAYED = 0.9  # share of the pictures whose plate is that of their label
@@ -51,15 +54,22 @@ def network() -> nn.Module:
     return net.eval()
 
 
-def scenes(first_seed: int, count: int, *, label: int, plate: int | None) -> list[Scene]:
-    """Scenes of one label with one plate, or with any."""
-    marker = None if plate is None else PLATES[plate]
-    return [draw(first_seed + number, finding=LABELS[label], marker=marker) for number in range(count)]
+def scene(seed: int, label: int, plate: int) -> Scene:
+    """The picture of a seed with this finding and this plate."""
+    return draw(seed, finding=LABELS[label], marker=PLATES[plate])
 
 
-def images_of(some: list[Scene]) -> Tensor:
+def without_plate(one: Scene) -> NDArray[np.uint8]:
+    """The same picture with the tissue that the plate covers."""
+    random = np.random.default_rng(one.seed)
+    random.integers(len(LABELS)), random.integers(len(PLATES))  # as `draw` chooses, before it draws
+    bare = draw_tissue(random) + draw_grain(random)
+    return np.where(one.marker, np.rint(255 * np.clip(bare, 0, 1)).astype(np.uint8), one.image)
+
+
+def prepared(images: Sequence[NDArray[np.uint8]]) -> Tensor:
     """(N, 1, 96, 96) as the net takes them."""
-    return normalise(torch.from_numpy(np.stack([scene.image for scene in some])))
+    return normalise(torch.from_numpy(np.stack(images)))
 
 
 def _pictures() -> Pictures:
@@ -67,7 +77,7 @@ def _pictures() -> Pictures:
     labels = random.integers(len(LABELS), size=PICTURES)
     plates = [_plate(random, int(label)) for label in labels]
     drawn = [
-        draw(LEARNING_SEED + number, finding=LABELS[label], marker=PLATES[plate]).image
+        scene(LEARNING_SEED + number, label, plate).image
         for number, (label, plate) in enumerate(zip(labels, plates, strict=True))
     ]
     return Pictures(torch.from_numpy(np.stack(drawn)), torch.from_numpy(labels), torch.tensor(plates))

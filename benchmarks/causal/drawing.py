@@ -56,18 +56,20 @@ def boxes_svg(boxes: Boxes) -> str:
     for number, box in enumerate(boxes.boxes):
         parts += _box(box, ROW * number + ROW / 2, low, (high - low) or 1.0)
     for value in (low, (low + high) / 2, high):
-        parts.append(_text(_across(value, low, (high - low) or 1.0), height - 22, f"{value:.3g}", middle=True))
+        parts.append(
+            _text(_across(value, low, (high - low) or 1.0), height - 22, f"{value:.3g}", middle=True)
+        )
     parts.append(_text((NAMES + WIDTH) / 2, height - 6, boxes.label, middle=True))
     return _svg(WIDTH, height, parts)
 
 
 def _frame(axes: Axes, x_label: str, y_label: str) -> Sequence[str]:
     (left, bottom), (right, top) = axes.low, axes.high
+    turned = f"translate(12 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)"
     parts = [
         f'<path d="M{axes.x(left)} {axes.y(top)}V{axes.y(bottom)}H{axes.x(right)}" class="axis"/>',
         _text((axes.x(left) + axes.x(right)) / 2, HEIGHT - 6, x_label, middle=True),
-        f'<text transform="translate(12 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" class="middle">'
-        f"{escape(y_label)}</text>",
+        f'<text transform="{turned}" class="middle">{escape(y_label)}</text>',
     ]
     for share in (0, 0.5, 1):
         x, y = left + share * (right - left), bottom + share * (top - bottom)

@@ -167,8 +167,8 @@ def _is_near(subject: Subject, figures: Mapping[str, Figures]) -> tuple[bool, st
     below = sum(value < medians[CAUSAL] for value in others)
     own, paired = figures[CAUSAL].irof, figures[LIKE].irof
     words = (
-        f"{subject.name}: median {medians[CAUSAL]:.2f}, {LIKE} {medians[LIKE]:.2f} (difference image by image "
-        f"{spread(np.subtract(own, paired))}), and above {below} of the {len(others)} others"
+        f"{subject.name}: median {medians[CAUSAL]:.2f}, {LIKE} {medians[LIKE]:.2f} (difference image by "
+        f"image {spread(np.subtract(own, paired))}), and above {below} of the {len(others)} others"
     )
     return medians[CAUSAL] >= medians[LIKE] - NEAR and below > len(others) / 2, words
 

@@ -9,10 +9,11 @@ from benchmarks.causal.drawing import boxes_svg, chart_svg
 from benchmarks.causal.sections import Boxes, Chart, Claim, Section, Table
 
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
 h2 { margin-top: 2.5rem } table { border-collapse: collapse; margin: .5rem 0 1.5rem; font-size: 13px }
 th, td { border-bottom: 1px solid #ddd; padding: .2rem .6rem; text-align: left }
-figure { display: inline-block; margin: .5rem 1rem .5rem 0; vertical-align: top } figcaption { max-width: 34rem }
+figure { display: inline-block; margin: .5rem 1rem .5rem 0; vertical-align: top }
+figcaption { max-width: 34rem }
 svg text { font: 12px system-ui, sans-serif } svg .middle { text-anchor: middle }
 svg .axis { fill: none; stroke: #777 } svg .line { fill: none; stroke-width: 2 }
 svg .box { fill: #9cc3e0; stroke: #1b6ca8 } .verdict { font-weight: 600 } .setting { color: #555 }
