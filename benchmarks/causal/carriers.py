@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from benchmarks.causal import biased
-from jobs.causal import CausalGraph, Cut, Role
-from workers.causal.discovery import discover, targets_above
+from benchmarks.causal.masks import paths_up
+from jobs.causal import Cut, Role
+from workers.causal.discovery import discover
 from workers.causal.masking import weight_cuts
 from workers.causal.skeleton import Anatomy
 from workers.phantom.scenes import LABELS, Scene
@@ -42,7 +43,7 @@ def carriers(network: nn.Module, subject: Anatomy, target: int) -> list[Cut]:
         (by_finding, layer.name, tuple(node.index for node in layer.having(Role.DISTRACTING)))
         for layer in by_finding.layers
     ]
-    return [_cut(subject, graph, layer, nodes) for graph, layer, nodes in picked if nodes]
+    return [paths_up(subject, graph, layer, nodes) for graph, layer, nodes in picked if nodes]
 
 
 def chosen(network: nn.Module, subject: Anatomy, candidates: Sequence[Cut]) -> list[Cut]:
@@ -103,10 +104,3 @@ def right_answers(network: nn.Module, images: torch.Tensor, some: Sequence[Scene
     with torch.inference_mode():
         answers = torch.cat([network(part).argmax(dim=1) for part in torch.split(images, 60)])
     return float((answers == torch.tensor([one.label for one in some])).double().mean())
-
-
-def _cut(subject: Anatomy, graph: CausalGraph, layer: str, nodes: tuple[int, ...]) -> Cut:
-    """The paths to the necessary nodes above."""
-    children = next(shape.children for shape in subject.skeleton.layers if shape.name == layer)
-    found = {one.name: one for one in graph.layers}
-    return Cut(layer=layer, nodes=nodes, targets=targets_above(children, found, graph.target))

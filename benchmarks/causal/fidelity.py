@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from benchmarks.causal.masks import Accuracy, accuracies, random_nodes, top_nodes
+from benchmarks.causal.masks import accuracies, own_accuracies, random_nodes, top_nodes
 from benchmarks.causal.sections import Chart, Claim, Line, Section, Table, graded, mean_error, percent, spread
 from benchmarks.causal.subjects import Subject
 from jobs.causal import CausalGraph, Paths
@@ -63,10 +63,10 @@ def _curves(subject: Subject, graphs: Mapping[int, CausalGraph]) -> Curves:
     for target, graph in graphs.items():
         tops = [top_nodes(graph, most) for most in MOST]
         drawn = [random_nodes(top, sizes, random) for top in tops for _ in range(DRAWS)]
-        found: list[Accuracy] = accuracies(subject, target, [*tops, *drawn], Paths.ALL)
-        curves["class"].append([one.own for one in found[: len(MOST)]])
-        curves["others"].append([one.others for one in found[: len(MOST)]])
-        chance = np.array([one.own for one in found[len(MOST) :]]).reshape(len(MOST), DRAWS)
+        found = accuracies(subject, target, tops, Paths.ALL)
+        curves["class"].append([one.own for one in found])
+        curves["others"].append([one.others for one in found])
+        chance = np.array(own_accuracies(subject, target, drawn, Paths.ALL)).reshape(len(MOST), DRAWS)
         curves["random"].append(chance.mean(axis=1).tolist())
     return curves
 

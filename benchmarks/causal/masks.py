@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from benchmarks.causal.subjects import Subject
 from jobs.causal import CausalGraph, Cut, MaskingQuestion, Paths, Role
 from workers.causal.circumstances import Circumstances
-from workers.causal.discovery import targets_above
 from workers.causal.masking import masked_predictions
+from workers.causal.skeleton import Anatomy
 
 CHUNK_ROWS = 128
 
@@ -30,10 +31,17 @@ def accuracies(
     subject: Subject, target: int, masks: Sequence[tuple[Cut, ...]], paths: Paths
 ) -> list[Accuracy]:
     """Under each set of cuts, on the images of which no graph was made."""
-    question = MaskingQuestion(masks=tuple(masks), paths=paths)
-    circumstances = Circumstances(chunk_rows=CHUNK_ROWS)
-    answer = masked_predictions(subject.anatomy, subject.fresh, question, circumstances)
-    return [_accuracy(subject, target, predicted) for predicted in answer.predicted]
+    answers = _predicted(subject, subject.fresh, masks, paths)
+    return [_accuracy(subject, target, predicted) for predicted in answers]
+
+
+def own_accuracies(
+    subject: Subject, target: int, masks: Sequence[tuple[Cut, ...]], paths: Paths
+) -> list[float]:
+    """Under each set of cuts, on the fresh images of the class alone."""
+    images = subject.fresh[subject.fresh_labels == target]
+    answers = _predicted(subject, images, masks, paths)
+    return [float(np.mean(np.array(predicted) == target)) for predicted in answers]
 
 
 def top_nodes(graph: CausalGraph, most: int) -> tuple[Cut, ...]:
@@ -59,7 +67,7 @@ def distractions(subject: Subject, graph: CausalGraph, share: float) -> tuple[Cu
         key=lambda pair: -pair[1].effect,
     )
     chosen = ranked[: round(share * len(ranked))]
-    return tuple(_path_cut(subject, graph, layer, node.index) for layer, node in chosen)
+    return tuple(paths_up(subject.anatomy, graph, layer, (node.index,)) for layer, node in chosen)
 
 
 def elsewhere(
@@ -68,20 +76,28 @@ def elsewhere(
     """As many paths of the same layers to the same ends, from other nodes that were tested."""
     tested = {layer.name: [node.index for node in layer.nodes if node.role is None] for layer in graph.layers}
     return tuple(
-        _path_cut(subject, graph, cut.layer, int(random.choice(tested[cut.layer])))
+        paths_up(subject.anatomy, graph, cut.layer, (int(random.choice(tested[cut.layer])),))
         for cut in like
         if tested[cut.layer]
     )
 
 
-def _path_cut(subject: Subject, graph: CausalGraph, layer: str, node: int) -> Cut:
-    children = next(shape.children for shape in subject.anatomy.skeleton.layers if shape.name == layer)
-    found = {one.name: one for one in graph.layers}
-    return Cut(layer=layer, nodes=(node,), targets=targets_above(children, found, graph.target))
+def paths_up(subject: Anatomy, graph: CausalGraph, layer: str, nodes: tuple[int, ...]) -> Cut:
+    """The paths from nodes of a layer to the necessary nodes above."""
+    shape = next(one for one in subject.skeleton.layers if one.name == layer)
+    return Cut(layer=layer, nodes=nodes, targets=shape.targets(graph.necessary))
 
 
 def _cuts(nodes: dict[str, tuple[int, ...]]) -> tuple[Cut, ...]:
     return tuple(Cut(layer=name, nodes=some) for name, some in nodes.items() if some)
+
+
+def _predicted(
+    subject: Subject, images: Tensor, masks: Sequence[tuple[Cut, ...]], paths: Paths
+) -> Sequence[Sequence[int]]:
+    question = MaskingQuestion(masks=tuple(masks), paths=paths)
+    circumstances = Circumstances(chunk_rows=CHUNK_ROWS)
+    return masked_predictions(subject.anatomy, images, question, circumstances).predicted
 
 
 def _accuracy(subject: Subject, target: int, predicted: Sequence[int]) -> Accuracy:
