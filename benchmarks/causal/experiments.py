@@ -6,7 +6,6 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import torch
 
@@ -20,7 +19,6 @@ from jobs.causal import CausalGraph
 from workers.causal.discovery import discover
 
 THREADS = 1
-OUTPUT = "RATIONALE_CAUSAL_REPORT"  # the folder of the page; else it lies in the user's cache
 DIGITS, ANIMALS = range(10), (2, 3, 5)
 KNOWN, FEW_KNOWN = 100, 50  # images of a class that a graph is made from
 
@@ -28,7 +26,7 @@ Graphs = dict[int, CausalGraph]
 
 
 def measure() -> list[Figure]:
-    """Write the page, and count the claims that hold; without real images some experiments are left out."""
+    """Write the page into the user's cache, and count the claims that hold; without real images some experiments are left out."""
     torch.set_num_threads(THREADS)
     started = time.perf_counter()
     sections = [_timed(make) for make in _experiments()]
@@ -38,7 +36,7 @@ def measure() -> list[Figure]:
     )
     if not subjects.are_here():
         words += " The real images do not lie beside the checkout: what needs them was left out."
-    path = Path(os.environ.get(OUTPUT) or folder() / "causal") / "causal.html"
+    path = folder() / "causal.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page(sections, about=words), encoding="utf-8")
     print(f"written to {path}")
