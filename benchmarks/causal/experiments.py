@@ -26,7 +26,10 @@ Graphs = dict[int, CausalGraph]
 
 
 def measure() -> list[Figure]:
-    """Write the page into the user's cache, and count the claims that hold; without real images some experiments are left out."""
+    """Write the page into the user's cache, and count the claims that hold.
+
+    Without real images some experiments are left out.
+    """
     torch.set_num_threads(THREADS)
     started = time.perf_counter()
     sections = [_timed(make) for make in _experiments()]
