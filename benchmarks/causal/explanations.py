@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.causal.pathways import method_of
 from benchmarks.causal.sections import Box, Boxes, Claim, Section, Table, graded, spread
 from benchmarks.causal.subjects import Subject
 from jobs.causal import CausalGraph
@@ -38,9 +37,6 @@ PARAMS: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of metrics
 }
 NEAR = 0.05  # medians of IROF that differ by less are near each other
 
-# Any: each method has parameters of its own.
-Makes = Callable[[int], tuple[Method[Any], Params]]  # for a class
-
 
 @dataclass(frozen=True)
 class Figures:
@@ -52,25 +48,19 @@ class Figures:
 
 def examine(subject: Subject, graphs: Mapping[int, CausalGraph], images: int) -> dict[str, Figures]:
     """By method, on so many fresh images of each class."""
-    makes: dict[str, Makes] = {
-        CAUSAL: lambda target: choose_causal(subject, graphs[target]),
-        **{name: lambda _, name=name: choose(name, OTHERS[name]) for name in OTHERS},  # type: ignore[misc]
-    }
     return {
         name: Figures(
             *(
-                [value for target in graphs for value in _measured(subject, make, metric, target, images)]
+                [
+                    value
+                    for graph in graphs.values()
+                    for value in _measured(subject, name, metric, graph, images)
+                ]
                 for metric in PARAMS
             )
         )
-        for name, make in makes.items()
+        for name in (CAUSAL, *OTHERS)
     }
-
-
-def choose_causal(subject: Subject, graph: CausalGraph) -> tuple[Method[Any], Params]:  # Any: see above
-    """The maps of one graph, as a method."""
-    method = method_of(subject.network, graph, subject.known[:2])
-    return method, method.params()
 
 
 def section(plan: Sequence[tuple[Subject, Mapping[int, CausalGraph], int]]) -> Section:
@@ -111,18 +101,19 @@ def section(plan: Sequence[tuple[Subject, Mapping[int, CausalGraph], int]]) -> S
     return Section("Explanations (section 5.2, figures 8 and 9)", setting, claims, [*boxes, table])
 
 
-def _measured(subject: Subject, make: Makes, metric: str, target: int, images: int) -> list[float]:
+def _measured(subject: Subject, name: str, metric: str, graph: CausalGraph, images: int) -> list[float]:
     chosen = METRICS[metric]
     params = chosen.params.model_validate(PARAMS[metric])
-    method, own = make(target)
+    method, own = choose(name, OTHERS.get(name, {}))
     values: list[float] = []
     for asked in explained(
         subject.network,
-        subject.fresh_of(target, images),
-        target,
+        subject.fresh_of(graph.target, images),
+        graph.target,
         _scaled(method),
         own,
         value_range=(0.0, 1.0),
+        graph=graph if name == CAUSAL else None,
     ):
         trial = Trial(
             asked.shared,

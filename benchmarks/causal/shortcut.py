@@ -23,7 +23,6 @@ from benchmarks.causal.carriers import (
     masked,
     right_answers,
 )
-from benchmarks.causal.pathways import maps_of
 from benchmarks.causal.sections import Claim, Section, Table, graded, percent, spread
 from benchmarks.methods.marks import mass, widened
 from benchmarks.methods.phantoms import SHORTCUT, trained
@@ -117,10 +116,8 @@ def _masses(network: nn.Module, some: Sequence[Scene], method: str) -> tuple[lis
         own = [one for one in some if one.label == label]
         images = biased.prepared([one.image for one in own])
         try:
-            if method == "causal":
-                maps = maps_of(network, images, discover(network, images, label))
-            else:
-                maps = workers.explain(network, images, label, method=method, value_range=VALUES)
+            graph = discover(network, images, label) if method == "causal" else None
+            maps = workers.explain(network, images, label, method=method, value_range=VALUES, graph=graph)
         except NotExplainable:
             continue
         for one, values in zip(own, maps.numpy(), strict=True):

@@ -9,8 +9,7 @@ import torch
 from benchmarks.causal import biased
 from benchmarks.causal.carriers import masked
 from benchmarks.causal.masks import distractions, random_nodes, top_nodes
-from benchmarks.causal.pathways import maps_of
-from benchmarks.causal.planted import Dense, dense, graph_of, residual
+from benchmarks.causal.planted import Dense, dense, graph_of
 from benchmarks.causal.reliability import Reliability
 from benchmarks.causal.subjects import Subject
 from jobs.causal import Role
@@ -57,26 +56,6 @@ def test_distractions_end_at_necessary_nodes_alone_and_zeros_in_weights_do_the_s
     assert torch.allclose(masked(planted.network, subject.anatomy, cuts)(IMAGES), blocked, atol=1e-5)
     assert not torch.allclose(planted.network(IMAGES), blocked, atol=1e-3)
     assert distractions(subject, graph, 0.0) == ()
-
-
-def test_a_map_is_the_weighted_sum_of_what_reaches_the_nodes_of_the_sum() -> None:
-    planted = residual(0)
-    graph = graph_of(planted, 0)
-    top = graph.layers[-1]
-    net = planted.network
-    with torch.no_grad():
-        stem = net.get_submodule("stem")(IMAGES).relu()
-        inner = net.get_submodule("inner")(stem).relu()
-        kernel = net.get_parameter("outer.weight")
-        shown = [node.index for node in graph.layers[1].having(Role.NECESSARY)]
-        below = [node.index for node in graph.layers[0].having(Role.NECESSARY)]
-        expected = torch.zeros(2, 4, 4)
-        for node in top.having(Role.NECESSARY):
-            brought = torch.conv2d(inner[:, shown], kernel[[node.index]][:, shown], padding=1)[:, 0]
-            brought = brought + (stem[:, node.index] if node.index in below else 0)
-            expected += abs(node.effect) * brought
-
-    assert torch.allclose(maps_of(net, IMAGES, graph), expected, atol=1e-5)
 
 
 def test_under_the_plate_lies_the_tissue_of_the_same_picture() -> None:
