@@ -20,7 +20,7 @@ IMAGES = 40  # of a class, for each of its two graphs
 GRAPHS_SEED, CHOOSING_SEED = 8_500_000, 8_700_000
 CLASSES = range(len(LABELS))
 CHOSEN_ON = 20  # of a class, to choose what is masked
-ROUNDS = 5  # sets of nodes that are masked together at most
+ROUNDS = 4  # sets of nodes that are masked together at most
 
 
 def carriers(network: nn.Module, subject: Anatomy, target: int) -> list[Cut]:
@@ -43,8 +43,7 @@ def carriers(network: nn.Module, subject: Anatomy, target: int) -> list[Cut]:
         (by_finding, layer.name, tuple(node.index for node in layer.having(Role.DISTRACTING)))
         for layer in by_finding.layers
     ]
-    upward = [paths_up(subject, graph, layer, nodes) for graph, layer, nodes in picked if nodes]
-    return [*upward, *(cut.model_copy(update={"targets": None}) for cut in upward)]
+    return [paths_up(subject, graph, layer, nodes) for graph, layer, nodes in picked if nodes]
 
 
 def chosen(network: nn.Module, subject: Anatomy, candidates: Sequence[Cut]) -> list[Cut]:

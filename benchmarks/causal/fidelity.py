@@ -13,7 +13,8 @@ from jobs.causal import CausalGraph, Paths
 
 MOST = (0, 1, 2, 3, 5, 8)  # nodes of each layer
 DRAWS = 5
-STEEP = 0.5  # lost of the class's accuracy more than by random nodes
+JUDGED = MOST.index(3)
+STEEP = 0.5  # of its accuracy the class loses at least, and more than by random nodes
 
 Curves = Mapping[str, Sequence[Sequence[float]]]
 
@@ -28,11 +29,12 @@ def section(plan: Sequence[tuple[Subject, Mapping[int, CausalGraph]]]) -> Sectio
             [subject.name, str(most), *(spread(curve[place] for curve in curves[name]) for name in curves)]
             for place, most in enumerate(MOST)
         ]
-        lost = {name: [one[0] - one[2] for one in some] for name, some in curves.items()}
+        lost = {name: [one[0] - one[JUDGED] for one in some] for name, some in curves.items()}
         own, chance = mean_error(lost["class"])[0], mean_error(lost["random"])[0]
-        steep += own - chance >= STEEP
+        more, error = mean_error(np.subtract(lost["class"], lost["random"]))
+        steep += own >= STEEP and more > 2 * error
         words.append(
-            f"{subject.name} ({len(graphs)} classes): with the top {MOST[2]} of each layer the class loses "
+            f"{subject.name} ({len(graphs)} classes): with the top {MOST[JUDGED]} of each layer the class loses "
             f"{percent(own)} of accuracy, by as many random nodes {percent(chance)}, the other classes lose "
             f"{percent(mean_error(lost['others'])[0])}"
         )
