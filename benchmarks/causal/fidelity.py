@@ -34,8 +34,8 @@ def section(plan: Sequence[tuple[Subject, Mapping[int, CausalGraph]]]) -> Sectio
         more, error = mean_error(np.subtract(lost["class"], lost["random"]))
         steep += own >= STEEP and more > 2 * error
         words.append(
-            f"{subject.name} ({len(graphs)} classes): with the top {MOST[JUDGED]} of each layer the class loses "
-            f"{percent(own)} of accuracy, by as many random nodes {percent(chance)}, the other classes lose "
+            f"{subject.name} ({len(graphs)} classes): with the top {MOST[JUDGED]} of each layer the class "
+            f"loses {percent(own)} of accuracy, by as many random nodes {percent(chance)}, the other classes lose "
             f"{percent(mean_error(lost['others'])[0])}"
         )
     claim = Claim(

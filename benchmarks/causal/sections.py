@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -67,12 +67,11 @@ class Box:
 
 @dataclass(frozen=True)
 class Boxes:
-    """Spreads side by side; on a scale of powers where they differ by such."""
+    """Spreads side by side."""
 
     caption: str
     label: str
     boxes: Sequence[Box]
-    is_logarithmic: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ class Section:
     title: str
     setting: str
     claims: Sequence[Claim] = ()
-    shown: Sequence[Table | Chart | Boxes] = field(default=())
+    shown: Sequence[Table | Chart | Boxes] = ()
     seconds: float = 0.0
 
 
