@@ -35,8 +35,8 @@ def section(plan: Sequence[tuple[Subject, Mapping[int, CausalGraph]]]) -> Sectio
         steep += own >= STEEP and more > 2 * error
         words.append(
             f"{subject.name} ({len(graphs)} classes): with the top {MOST[JUDGED]} of each layer the class "
-            f"loses {percent(own)} of accuracy, by as many random nodes {percent(chance)}, the other classes lose "
-            f"{percent(mean_error(lost['others'])[0])}"
+            f"loses {percent(own)} of accuracy, by as many random nodes {percent(chance)} (difference "
+            f"{more:.2f} +- {error:.2f}), the other classes lose {percent(mean_error(lost['others'])[0])}"
         )
     claim = Claim(
         "Masking a small portion of the top necessary nodes makes the class's accuracy drop drastically.",
