@@ -16,6 +16,7 @@ from benchmarks import (
     throughput,
     trust_cost,
 )
+from benchmarks.causal import experiments
 from benchmarks.classics import table as classics
 from benchmarks.figures import Figure, print_figures
 from benchmarks.methods import speed, truth
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "page": page_speed.measure,
     "trust-cost": trust_cost.measure,
     "method-speed": speed.measure,
+    "causal": experiments.measure,
     "method-truth": lambda: [*truth.measure(), *classics.measure()],
 }
 
