@@ -28,7 +28,7 @@ from app.evaluator.asking import Asking
 from app.gate import PUBLIC, Gate
 from app.idempotency import Idempotency
 from app.image_sets.intake import Intake
-from app.image_sets.reading import SetLimits
+from app.image_sets.sent import SetLimits
 from app.images import Darkroom
 from app.menu import Menu
 from app.pictures import Gallery
@@ -217,6 +217,7 @@ def _upload_limits(settings: ApiSettings) -> UploadLimits:
 def _set_limits(settings: ApiSettings) -> SetLimits:
     return SetLimits(
         images=settings.max_set_images,
+        file_bytes=settings.max_upload_bytes,
         body_bytes=settings.max_set_bytes,
         pixel_bytes=settings.max_set_pixel_bytes,
         seconds=settings.set_seconds,

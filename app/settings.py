@@ -41,7 +41,10 @@ class ApiSettings(BaseSettings):
 
     max_set_images: int = Field(1000, ge=1, le=10_000, description="Images of one image set at most.")
     max_set_bytes: int = Field(
-        256 * MIB, ge=1024, le=16 * 1024 * MIB, description="Largest body of an image set."
+        256 * MIB,
+        ge=1024,
+        le=16 * 1024 * MIB,
+        description="Largest body of an image set, and largest content of its archive.",
     )
     max_set_pixel_bytes: int = Field(
         1024 * MIB, ge=1024, description="Largest image set with its masks, decoded."

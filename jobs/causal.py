@@ -47,6 +47,10 @@ class Treatment(Message):
     seed: int = Field(0, ge=0, lt=2**63)
 
 
+class SkeletonQuestion(Message):
+    """Asks for the layers of a network; there is nothing to choose."""
+
+
 class LayerShape(Message):
     """A layer with the number of its nodes, and the layers above it to which paths lead.
 

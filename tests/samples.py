@@ -6,7 +6,8 @@ import hashlib
 import struct
 from uuid import uuid4
 
-from jobs.job import Flow, ImageRef, Job, Lane, MethodRef, ModelRef
+from jobs.fingerprint import SURVEY, survey_digest
+from jobs.job import Flow, ImageRef, Job, Lane, MethodRef, ModelRef, Opened
 from jobs.result import Box, MapInfo, Prediction, Provenance, Result, TargetResult
 
 PIXELS = bytes(range(64))
@@ -45,6 +46,24 @@ def sample_job(
     )
 
 
+def sample_survey(*images: str, job_id: str | None = None, tenant: str = "clinic") -> Job:
+    """A survey of images by their keys, whose pixels are those of `survey_pixels`."""
+    refs = tuple(_image(key, survey_pixels(key)) for key in images)
+    return Job(
+        id=job_id or f"{SURVEY}-{uuid4().hex}",
+        tenant=tenant,
+        model=sample_model(),
+        method=MethodRef(name="headcount", version=1, params={"least": 3}),
+        image=refs[0],
+        survey=refs,
+    )
+
+
+def survey_pixels(key: str) -> bytes:
+    """8 x 8 grey pixels, others for each key."""
+    return hashlib.sha512(key.encode()).digest()
+
+
 def _image(key: str, pixels: bytes) -> ImageRef:
     digest = "sha256:" + hashlib.sha256(pixels).hexdigest()
     return ImageRef(key=key, digest=digest, height=8, width=8, channels=1, dtype="uint8")
@@ -73,4 +92,15 @@ def sample_result(job: Job) -> Result:
             ),
         ),
         provenance=Provenance(image=job.image.digest),
+    )
+
+
+def sample_findings(opened: Opened) -> Result:
+    """A result of a survey: the first byte of each of its images."""
+    return Result(
+        id=opened.job.id,
+        predictions=(),
+        targets=(),
+        provenance=Provenance(image=survey_digest(opened.job.survey)),
+        findings={"first bytes": [pixels[0] for pixels in opened.survey]},
     )

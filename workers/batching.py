@@ -19,14 +19,17 @@ Key = tuple[str, frozenset[Need], str]
 
 @dataclass(frozen=True)
 class Waiting:
-    """A claimed job that is not with the child yet: its age, what runs with it, and since when it waits."""
+    """A claimed job that is not with the child yet: its age, what runs with it, and since when it waits.
+
+    A suspect runs alone, and so does a survey.
+    """
 
     claim: Claim
     age: tuple[int, int]
     flow: Flow
     key: Key
     kind: Kind
-    suspect: bool
+    alone: bool
     since_seconds: float
     tries: int = 0  # since it is a suspect: others have theirs before it has another
 
@@ -52,7 +55,7 @@ class Batch:
 
 
 class Planner:
-    """Forms batches of equal compatibility key: same weights and same needs, or a suspect by itself.
+    """Forms batches of equal compatibility key: same weights and same needs; suspects and surveys alone.
 
     Tenants and lanes have their turns by the seconds of the device that their jobs took. In a flow each key
     is a queue of its own, so arrivals in the order A, B, A, B make one batch of A and one of B. Jobs of
@@ -70,11 +73,15 @@ class Planner:
         self._last_model = ""
 
     def admit(self, claim: Claim, now_seconds: float, *, suspect: bool = False) -> Waiting:
-        """Let a job wait; a suspect has a key of its own, so that a crash can only be its doing."""
+        """Let a job wait; a suspect has a key of its own, so that a crash can only be its doing.
+
+        So has a survey, which has images enough for a batch.
+        """
         job = claim.job
         needs = _as_one_pass(self._needs.get(job.method.name, frozenset()))
-        key = job.model.key, needs, job.id if suspect else ""
-        return Waiting(claim, _age(claim.entry), claim.flow, key, kind_of(claim), suspect, now_seconds)
+        alone = suspect or bool(job.survey)
+        key = job.model.key, needs, job.id if alone else ""
+        return Waiting(claim, _age(claim.entry), claim.flow, key, kind_of(claim), alone, now_seconds)
 
     def plan(
         self, waiting: Iterable[Waiting], now_seconds: float, *, cheap: bool, busy: Collection[Flow] = ()
@@ -124,7 +131,7 @@ class Planner:
         turn, tally = mates[0], Tally(self.sizes)
         batch: list[Waiting] = []
         images: dict[str, int] = {}
-        is_closed = turn.suspect
+        is_closed = turn.alone
         for one in mates:
             if len(batch) == self.max_batch or _is_too_long_a_guest(one, turn, tally):
                 break

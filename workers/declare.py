@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
@@ -38,9 +38,15 @@ class LayerParams(Params):
     )
 
 
+class HasName(Protocol):
+    """What is listed by its name: a method, a metric or a survey."""
+
+    @property
+    def name(self) -> str: ...
+
+
 P = TypeVar("P", bound=Params)
-# Any: each has parameters of its own.
-Named = TypeVar("Named", bound="Method[Any] | Metric[Any]")
+Named = TypeVar("Named", bound=HasName)
 
 
 @dataclass(frozen=True)
@@ -214,7 +220,7 @@ class Metric(Generic[P]):
 
 
 def index_by_name(ones: Iterable[Named]) -> Mapping[str, Named]:
-    """Methods or metrics by name, in the order given. Raises ValueError when two have the same name."""
+    """Methods, metrics or surveys by name, in the order given. Raises ValueError when two are named alike."""
     index: dict[str, Named] = {}
     for one in ones:
         if one.name in index:

@@ -175,7 +175,7 @@ class ParentEnd:
         """Write one frame; returns when the child has read most, raises PipeBrokenError when it is gone."""
         try:
             # One write a frame: frames of two tasks never mix.
-            self._writer.write(b"".join([_head(message, blobs), *blobs]))
+            self._writer.writelines([_head(message, blobs), *blobs])
             await self._writer.drain()
         except OSError as error:
             raise PipeBrokenError(str(error)) from error

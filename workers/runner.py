@@ -1,4 +1,4 @@
-"""From jobs to answers on one device: models are fetched, batches run, outcomes put into words."""
+"""From jobs to answers on one device: models are fetched, batches or surveys run, outcomes put into words."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ import torch
 
 from jobs.catalogue import ModelCard
 from jobs.errors import Failure, JobFailed, OutOfMemory
+from jobs.fingerprint import survey_digest
 from jobs.job import Job, Opened
 from jobs.result import Maps, Outcome, Provenance, Result, Timings
 from jobs.trust import Trust
 from workers.declare import Method
+from workers.gathering import Survey
 from workers.library import Library
 from workers.memory import Meter
 from workers.methods import METHODS
 from workers.models.repository import Model, Repository
 from workers.onlooker import Onlooker
 from workers.runs import Explained, Run
+from workers.surveying import Surveyor
+from workers.surveys import SURVEYS
 
 CHUNK_ROWS = 32
 CPU_CHUNK_ROWS = 8  # what they leave behind stays in the caches: RISE is a third faster than with 32
@@ -43,7 +47,7 @@ class Answer:
 
 
 class Runner:
-    """Explains batches of jobs that share a model, on one device.
+    """Explains batches of jobs that share a model, on one device, and answers surveys, each a batch of one.
 
     Each job is answered exactly once; what fails for one does not fail its mates. What passes through is
     `Interrupted`, which abandons the batch, and an error of the device itself, after which it is of no use.
@@ -56,6 +60,7 @@ class Runner:
         *,
         chunk_rows: int = 0,
         methods: Mapping[str, Method[Any]] = METHODS,  # Any: each has parameters of its own
+        surveys: Mapping[str, Survey[Any]] = SURVEYS,  # Any: see above
     ) -> None:
         """`device` is a name of torch's, or `auto`: a GPU if there is one.
 
@@ -66,6 +71,7 @@ class Runner:
         self._library = Library(repository, self.device)
         self._chunk_rows = chunk_rows or (CPU_CHUNK_ROWS if self.device == "cpu" else CHUNK_ROWS)
         self._methods = methods
+        self._surveyor = Surveyor(self._library, surveys, self._chunk_rows)
 
     def cards(self) -> tuple[ModelCard, ...]:
         """The models that can be asked for."""
@@ -80,9 +86,28 @@ class Runner:
         if isinstance(model, JobFailed):
             return [_failed(one.job, model) for one in batch]
         footprint = self._meter.begin()
-        answers, largest = self._run_in_parts(model, batch, onlooker)
+        run = self._survey if batch[0].job.survey else self._run_in_parts
+        answers, largest = run(model, batch, onlooker)
         onlooker.measured(footprint(largest))
         return answers
+
+    def _survey(self, model: Model, batch: Sequence[Opened], onlooker: Onlooker) -> tuple[list[Answer], int]:
+        """The answer to the one survey of a batch, and how many had one: what failed tells of no time."""
+        [opened] = batch
+        job, started = opened.job, onlooker.spent()
+        with torch.no_grad():
+            findings = self._surveyor.survey(model, opened, onlooker)
+        if isinstance(findings, JobFailed):
+            return [_failed(job, findings)], 0
+        result = Result(
+            id=job.id,
+            predictions=(),
+            targets=(),
+            timings=Timings(compute_s=onlooker.spent() - started),
+            provenance=self._provenance(job, survey_digest(job.survey), model),
+            findings=dict(findings),
+        )
+        return [Answer(Outcome(id=job.id, result=result))], 1
 
     def _run_in_parts(
         self, model: Model, batch: Sequence[Opened], onlooker: Onlooker
@@ -135,19 +160,28 @@ class Runner:
                 targets=explained.trusts,
             ),
             timings=Timings(compute_s=compute_s),
-            provenance=Provenance(
-                image=job.image.digest,
+            provenance=self._provenance(
+                job,
+                job.image.digest,
+                model,
                 reference=job.reference.digest if job.reference else None,
                 mask=job.mask.digest if job.mask else None,
                 preprocessing=explained.preprocessing,
-                seed=job.seed,
-                device=device_name(self.device),
-                dtype=model.dtype,
                 batch_size=batch_size,
-                versions=VERSIONS,
             ),
         )
         return Answer(Outcome(id=job.id, result=result), explained.maps)
+
+    # Any: what else is known of how an answer came about.
+    def _provenance(self, job: Job, image: str, model: Model, **words: Any) -> Provenance:
+        return Provenance(
+            image=image,
+            seed=job.seed,
+            device=device_name(self.device),
+            dtype=model.dtype,
+            versions=VERSIONS,
+            **words,
+        )
 
 
 def choose_device(device: str) -> str:

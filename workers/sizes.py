@@ -66,7 +66,9 @@ class Sizes:
         return line if line.points else self._models[kind[0]]
 
     def is_cheap(self, kind: Kind, claim: Claim) -> bool:
-        """Whether a job should take less of the device than one slice."""
+        """Whether a job should take less of the device than one slice; of a survey that must be measured."""
+        if claim.job.survey and not self._habits[kind].seconds.points:
+            return False
         return self.seconds(kind).at(claim.cost) < SLICE_SECONDS
 
     def predict(self, claims: Iterable[Claim]) -> float:
@@ -89,14 +91,17 @@ class Sizes:
             _shrink(habits, footprint.largest, now_seconds)
             return
         if all(one.batches for one in habits):
-            self._learn_seconds(passes, seconds)
+            self._learn_seconds(passes, seconds, is_survey=bool(claims[0].job.survey))
         for one in habits:
             _grow(one, len(claims), now_seconds)
         if footprint is not None:
             self._learn_bytes(habits, claims, footprint)
 
-    def _learn_seconds(self, passes: Mapping[Kind, float], seconds: float) -> None:
-        """Each kind of a batch learns what it took beyond the overhead, by its share of what was expected."""
+    def _learn_seconds(self, passes: Mapping[Kind, float], seconds: float, *, is_survey: bool) -> None:
+        """Each kind of a batch learns what it took beyond the overhead, by its share of what was expected.
+
+        A survey may end early, so its forward passes say nothing of those of other kinds.
+        """
         lines = {kind: self.seconds(kind) for kind in passes}
         overhead = max(line.fixed for line in lines.values())
         expected = {kind: lines[kind].each * passes[kind] for kind in passes}
@@ -108,7 +113,8 @@ class Sizes:
             share = expected[kind] / total if total else 1 / len(passes)
             self._habits[kind].seconds.learn(passes[kind], overhead + (seconds - overhead) * share)
         model, *_ = next(iter(passes))
-        self._models[model].learn(sum(passes.values()), seconds)
+        if not is_survey:
+            self._models[model].learn(sum(passes.values()), seconds)
 
     def _learn_bytes(self, habits: Sequence[Habits], claims: Sequence[Claim], footprint: Footprint) -> None:
         self.room_bytes = footprint.room_bytes
@@ -160,8 +166,13 @@ class Tally:
 
 
 def kind_of(claim: Claim) -> Kind:
-    """Jobs of equal kinds differ in nothing but their forward passes; images count by powers of four."""
+    """Jobs of equal kinds differ in nothing but their forward passes; images count by powers of four.
+
+    A survey's kind is its name and the number of its images.
+    """
     job = claim.job
+    if job.survey:
+        return job.model.key, f"survey {job.method.name}", len(job.survey)
     what = " ".join((job.method.name, *(metric.name for metric in job.metrics)))
     return job.model.key, what, sum(image.n_bytes for image in job.images).bit_length() // 2
 

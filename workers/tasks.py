@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from jobs.catalogue import Need
 from jobs.errors import NotExplainable
@@ -18,6 +18,8 @@ from workers.probe.explainers import Explainer, Jurors
 from workers.probe.layers import Layer, Layers
 from workers.probe.passes import Pass, Recording
 from workers.variants import variants
+
+Schema = TypeVar("Schema", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,15 @@ def make_task(
     task = Task(place, job, image, method, params, read)
     asked = (_asked(one, ref, task.map_cost) for one, ref in zip(metrics, job.metrics, strict=True))
     return replace(task, metrics=tuple(asked))
+
+
+def checked_params(schema: type[Schema], ref: MethodRef | MetricRef) -> Schema:
+    """The parameters that a job names. Raises NotExplainable naming every wrong one."""
+    try:
+        return schema.model_validate(ref.params)
+    except ValidationError as error:
+        problems = wrong_fields(error, whole="params")
+        raise NotExplainable(f"{ref.name}: {in_words(problems)}", problems=problems) from error
 
 
 def recording_of(tasks: Iterable[Task]) -> Recording:
@@ -219,9 +230,5 @@ def _asked(metric: Metric[Any], ref: MetricRef, map_cost: float) -> AskedMetric:
 
 
 def _params(owner: Method[Any] | Metric[Any], ref: MethodRef | MetricRef) -> Params:
-    try:
-        params: Params = owner.params.model_validate(ref.params)
-    except ValidationError as error:
-        problems = wrong_fields(error, whole="params")
-        raise NotExplainable(f"{owner.name}: {in_words(problems)}", problems=problems) from error
+    params: Params = checked_params(owner.params, ref)
     return params

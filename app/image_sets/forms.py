@@ -6,11 +6,14 @@ from typing import Any
 
 Json = dict[str, Any]  # Any: parts of an OpenAPI document
 
-_PICTURES: Json = {"type": "array", "items": {"type": "string", "format": "binary"}}
+_FILE: Json = {"type": "string", "format": "binary"}
+_PICTURES: Json = {"type": "array", "items": _FILE}
 SET_FORM: Json = {
     "type": "object",
     "additionalProperties": False,
-    "required": ["images"],
+    "minProperties": 1,
+    "dependentRequired": {"masks": ["images"], "labels": ["images"]},
+    "dependentSchemas": {"archive": {"maxProperties": 1}},
     "properties": {
         "images": {
             **_PICTURES,
@@ -26,6 +29,19 @@ SET_FORM: Json = {
             "contentMediaType": "application/json",
             "description": "An object: name of a picture to its class, a label or an index.",
         },
+        "archive": {
+            **_FILE,
+            "description": "A zip archive of images and masks, perhaps with labels: the whole set, so that "
+            "nothing else stands in the form.",
+        },
     },
 }
-SET_BODY: Json = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": SET_FORM}}}}
+SET_BODY: Json = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {"schema": SET_FORM},
+            "application/zip": {"schema": _FILE},
+        },
+    }
+}

@@ -1,4 +1,4 @@
-"""From the files of a form to a set: decoded one after the other, named, and checked against each other."""
+"""From the files of a body to a set: decoded one after the other, named, and checked against each other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from app.errors import invalid
-from app.image_sets.reading import SentSet, SetLimits, read_set, stem
+from app.image_sets.reading import read_set
+from app.image_sets.sent import SentSet, SetLimits, stem
 from app.images import Darkroom, Picture
 from jobs.errors import InvalidRequest, Problem, Refused, TenantFull, TooLarge, Unavailable
 from jobs.fingerprint import image_set_id
@@ -19,6 +20,8 @@ from jobs.pictures import ImageSet, SetPicture
 MOST_AT_ONCE = 2  # sets that are read, since all pixels of each are in memory
 WAIT_SECONDS = 30.0
 RETRY_SECONDS = 10
+
+Pictures = dict[str, dict[str, Picture]]  # by `images` and `masks`, and by name
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Intake:
                 raise InvalidRequest(f"The images {message}.", problems=(problem,)) from None
             yield Taken(
                 self._set(tenant, pictures, sent),
-                {picture.ref.key: picture.pixels for picture in pictures.values()},
+                {one.ref.key: one.pixels for kind in pictures.values() for one in kind.values()},
             )
 
     @asynccontextmanager
@@ -81,27 +84,27 @@ class Intake:
         except TimeoutError:
             raise Unavailable("Other image sets are being read.", retry_after=RETRY_SECONDS) from None
 
-    async def _developed(self, tenant: str, sent: SentSet) -> dict[str, Picture]:
-        """Pictures by field (`images.<name>`), one at a time, so that other uploads find a decoder."""
-        pictures: dict[str, Picture] = {}
+    async def _developed(self, tenant: str, sent: SentSet) -> Pictures:
+        """Pictures by kind and name, developed one at a time, so that other uploads find a decoder."""
+        pictures: Pictures = {"images": {}, "masks": {}}
         n_bytes = 0
         for kind, files in (("images", sent.images), ("masks", sent.masks)):
             for name in list(files):
-                field = f"{kind}.{name}"
                 try:
-                    pictures[field] = await self._darkroom.picture(tenant, files.pop(name))
+                    picture = await self._darkroom.picture(tenant, files.pop(name))
                 except Refused as error:
-                    sent.wrong(field, error.detail)
+                    sent.wrong(sent.field_of(kind, name), error.detail)
                     continue
-                n_bytes += pictures[field].ref.n_bytes
+                pictures[kind][name] = picture
+                n_bytes += picture.ref.n_bytes
                 if n_bytes > self._limits.pixel_bytes:
                     raise _too_many_pixels(self._limits.pixel_bytes)
         return pictures
 
-    def _set(self, tenant: str, pictures: Mapping[str, Picture], sent: SentSet) -> ImageSet:
+    def _set(self, tenant: str, pictures: Pictures, sent: SentSet) -> ImageSet:
         """Equal sets have equal ids, in whichever order they were sent. Raises `InvalidRequest`."""
-        images = _of("images", pictures)
-        masks = _masks(images, _of("masks", pictures), sent)
+        images = pictures["images"]
+        masks = _masks(images, pictures["masks"], sent)
         if sent.problems:
             raise invalid(sent.problems)
         members = tuple(
@@ -120,20 +123,12 @@ class Intake:
         return ImageSet(id=name, tenant=tenant, pictures=members)
 
 
-def _of(kind: str, pictures: Mapping[str, Picture]) -> dict[str, Picture]:
-    prefix = f"{kind}."
-    return {
-        field.removeprefix(prefix): picture for field, picture in pictures.items() if field.startswith(prefix)
-    }
-
-
 def _masks(images: Mapping[str, Picture], masks: Mapping[str, Picture], sent: SentSet) -> dict[str, Picture]:
     """Masks by the names of their images without endings; each must lie upon its images, pixel by pixel."""
     found: dict[str, Picture] = {}
-    bad = {problem.field.removeprefix("images.") for problem in sent.problems}
-    stems = {stem(name) for name in (*images, *bad)}
+    stems = {stem(name) for name in (*images, *sent.named("images"))}
     for name, mask in masks.items():
-        field, own = f"masks.{name}", stem(name)
+        field, own = sent.field_of("masks", name), stem(name)
         if own not in stems:
             sent.wrong(field, "is the mask of no image: the names must be equal but for their endings")
         elif own in found:

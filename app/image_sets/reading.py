@@ -1,57 +1,42 @@
-"""The form of an image set: files under their own names, and labels."""
+"""The body of an image set: a form of files under their own names and labels, or a zip archive."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import asyncio
 
 from fastapi import Request
-from pydantic_core import from_json
 
-from app.bodies import FORM_BYTES, FilePart, arriving, read_parts
-from app.schemas import MAX_CLASS, MAX_LABEL
+from app.bodies import FilePart, arriving, read_bytes, read_parts
+from app.image_sets.archives import ARCHIVE
+from app.image_sets.labels import labels_of_json
+from app.image_sets.sent import MAX_NAME, SentSet, SetLimits, check_counts, take_labels
+from app.image_sets.unpacking import unpacked
 from jobs.errors import Problem, UnknownFormat
 
-MAX_NAME = 128  # characters of a file's name
+FORM_TYPE = "multipart/form-data"
+ZIP_TYPE = "application/zip"
 FILES = ("images", "masks")
 TEXTS = ("labels",)
+FIELDS = (*FILES, *TEXTS, ARCHIVE)
+NO_FIELD = f"is not a field of this request; there are: {', '.join(FIELDS)}"
 MOST_TEXTS = 16
-LABEL_BYTES = 1024  # of a name with its label, when they are long
 
-
-@dataclass(frozen=True)
-class SetLimits:
-    """How large a set may be, and how long it may take to arrive and again to be decoded."""
-
-    images: int
-    body_bytes: int
-    pixel_bytes: int
-    seconds: float
-
-
-@dataclass
-class SentSet:
-    """What a client sent: files by the names that they came under, labels, and what could not be read."""
-
-    images: dict[str, bytes] = field(default_factory=dict)
-    masks: dict[str, bytes] = field(default_factory=dict)
-    labels: dict[str, str] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-
-    def wrong(self, name: str, message: str) -> None:
-        """Note that a field is wrong."""
-        self.problems.append(Problem(field=name, message=message))
+Parts = list[tuple[str, str | FilePart]]
 
 
 async def read_set(request: Request, limits: SetLimits) -> SentSet:
-    """Read the form of a set.
+    """Read a set out of a form or an archive.
 
-    Raises `TooLarge`, `UnknownFormat` for a body that is no form, and `InvalidRequest` for one that cannot be
+    Raises `TooLarge`, `UnknownFormat` for a body that is neither, and `InvalidRequest` for one that cannot be
     parsed or does not arrive in time.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "multipart/form-data":
-        message = "must be multipart/form-data with a file part `images` for each picture"
+    if kind == ZIP_TYPE:
+        async with arriving(limits.seconds):
+            data = await read_bytes(request, limits.body_bytes)
+        return await asyncio.to_thread(unpacked, data, limits)
+    if kind != FORM_TYPE:
+        message = f"must be {FORM_TYPE} with a file part `images` for each picture, or {ZIP_TYPE}"
         raise UnknownFormat(f"The body {message}.", problems=(Problem(field="body", message=message),))
     async with arriving(limits.seconds):
         parts = await read_parts(
@@ -59,29 +44,51 @@ async def read_set(request: Request, limits: SetLimits) -> SentSet:
             limits.body_bytes,
             max_files=len(FILES) * limits.images + 1,  # one too many is told of as what it is
             max_texts=MOST_TEXTS,
-            text_bytes=FORM_BYTES + limits.images * LABEL_BYTES,
+            text_bytes=limits.text_bytes,
         )
+    if any(name == ARCHIVE for name, _ in parts):
+        return await _of_archive(parts, limits)
+    return _of_parts(parts, limits)
+
+
+async def _of_archive(parts: Parts, limits: SetLimits) -> SentSet:
+    """The set of an archive in a form, which is the whole set."""
+    archives = [part.content for name, part in parts if name == ARCHIVE and isinstance(part, FilePart)]
+    sent = await asyncio.to_thread(unpacked, archives[0], limits) if archives else SentSet()
+    if not archives:
+        sent.wrong(ARCHIVE, "must be a file part of the form")
+    elif sum(name == ARCHIVE for name, _ in parts) > 1:
+        sent.wrong(ARCHIVE, "is given twice")
+    for name, _ in parts:
+        if name not in FIELDS:
+            sent.wrong(name, NO_FIELD)
+        elif name != ARCHIVE:
+            sent.wrong(name, "may not stand beside an archive, which holds the whole set")
+    return sent
+
+
+def _of_parts(parts: Parts, limits: SetLimits) -> SentSet:
     sent, texts = SentSet(), dict[str, str]()
     for position, (name, part) in enumerate(parts):
         if isinstance(part, FilePart):
             _take_file(name, position, part, sent)
         else:
             _take_text(name, part, texts, sent)
-    _check_counts(sent, limits)
-    _take_labels(texts.get("labels"), sent)
+    if not sent.images and not any(problem.field.startswith("images") for problem in sent.problems):
+        sent.wrong("images", "is required: a file part for each picture")
+    check_counts({"images": len(sent.images), "masks": len(sent.masks)}, limits, sent)
+    if "labels" in texts:
+        try:
+            take_labels(labels_of_json(texts["labels"]), sent.images.keys(), sent)
+        except ValueError as error:
+            sent.wrong("labels", str(error))
     return sent
-
-
-def stem(name: str) -> str:
-    """The name without its ending, by which images and masks belong together."""
-    head, dot, ending = name.rpartition(".")
-    return name if not dot or "/" in ending or not head or head.endswith("/") else head
 
 
 def _take_file(name: str, position: int, part: FilePart, sent: SentSet) -> None:
     files = {"images": sent.images, "masks": sent.masks}.get(name)
     if files is None:
-        sent.wrong(name, f"is not a field that takes a file; there are: {', '.join(FILES)}")
+        sent.wrong(name, f"is not a field that takes a file; there are: {', '.join((*FILES, ARCHIVE))}")
     elif not part.name or len(part.name) > MAX_NAME or not part.name.isprintable():
         message = f"needs a filename of at most {MAX_NAME} printable characters: the name of the picture"
         sent.wrong(f"{name}.{position}", message)
@@ -95,41 +102,8 @@ def _take_text(name: str, text: str, texts: dict[str, str], sent: SentSet) -> No
     if name in FILES:
         sent.wrong(name, "must be file parts of the form, each with a filename")
     elif name not in TEXTS:
-        sent.wrong(name, f"is not a field of this request; there are: {', '.join((*FILES, *TEXTS))}")
+        sent.wrong(name, NO_FIELD)
     elif name in texts:
         sent.wrong(name, "is given twice")
     else:
         texts[name] = text
-
-
-def _check_counts(sent: SentSet, limits: SetLimits) -> None:
-    if not sent.images and not any(problem.field.startswith("images") for problem in sent.problems):
-        sent.wrong("images", "is required: a file part for each picture")
-    for name, files in (("images", sent.images), ("masks", sent.masks)):
-        if len(files) > limits.images:
-            sent.wrong(name, f"may be at most {limits.images}")
-
-
-def _take_labels(text: str | None, sent: SentSet) -> None:
-    if text is None:
-        return
-    try:
-        labels = from_json(text, allow_inf_nan=False)
-        if not isinstance(labels, dict):
-            raise ValueError("it is no object")
-    except ValueError as error:
-        sent.wrong("labels", f"must be a JSON object of names of images to labels: {error}")
-        return
-    sent.labels.update(_labels(labels, sent))
-
-
-def _labels(labels: Mapping[str, object], sent: SentSet) -> Iterator[tuple[str, str]]:
-    for name, label in labels.items():
-        if name not in sent.images:
-            sent.wrong(f"labels.{name}", "is the name of no image of this set")
-        elif isinstance(label, str) and 1 <= len(label) <= MAX_LABEL:
-            yield name, label
-        elif isinstance(label, int) and not isinstance(label, bool) and 0 <= label <= MAX_CLASS:
-            yield name, str(label)
-        else:
-            sent.wrong(f"labels.{name}", f"must be a class index, or a label of 1 to {MAX_LABEL} characters")

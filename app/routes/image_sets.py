@@ -30,7 +30,7 @@ PLACE = {"Location": header("Where the image set is.")}
     openapi_extra=SET_BODY,
 )
 async def send(request: Request, services: Use, tenant: Tenant) -> Response:
-    """Equal sets are one: 200 says that it was there, and it lives on as if it was new."""
+    """Equal sets are one, as parts or as an archive: 200 says that it was there, and it lives on as new."""
     async with services.intake.taken(tenant, request) as taken:
         created = await services.image_sets.keep(taken.image_set, taken.pixels)
     document = await _document(services, tenant, taken.image_set.id)

@@ -13,11 +13,13 @@ from schemathesis import Case, HookContext, Response
 from app.forms import IMAGE_TYPES
 from jobs.fingerprint import ID
 from tests.api import FORM, png
+from tests.archives import zipped
 
 pictures = strategies.integers(min_value=0, max_value=3).map(png)
 for kind in IMAGE_TYPES:
     schemathesis.openapi.media_type(kind, pictures)
 schemathesis.openapi.format("binary", pictures)
+schemathesis.openapi.media_type("application/zip", pictures.map(lambda data: zipped({"mass/a.png": data})))
 schemathesis.openapi.format("byte", pictures.map(lambda data: base64.b64encode(data).decode()))
 
 Generated = Any  # whatever Schemathesis has generated
@@ -32,14 +34,16 @@ KINDS = {
 LONGEST_NAME = 64
 MOST_NAMES = 32
 SENT: dict[str, Generated] = {"images": [], "masks": [], "labels": ""}
+ARCHIVE = "archive"
 LABELLED = '{"images.png": "nodule"}'
 known: dict[str, list[str]] = {name: [] for name in KINDS.values()}
 
 
 @schemathesis.hook
-def map_body(_context: HookContext, body: Generated) -> Generated:
+def map_body(context: HookContext, body: Generated) -> Generated:
     """Lead well-formed wishes to names that exist."""
-    return _known(body)
+    is_set = context.operation is not None and context.operation.path.endswith("/image-sets")
+    return _sent(body) if is_set and isinstance(body, dict) else _known(body)
 
 
 @schemathesis.hook
@@ -73,8 +77,6 @@ def after_call(_context: HookContext, case: Case[Any], response: Response) -> No
 def _known(fields: Generated) -> Generated:
     if not isinstance(fields, dict):
         return fields
-    if fields and fields.keys() <= SENT.keys():
-        return _sent(fields)
     if isinstance(fields.get("image_set"), str):
         return _analysed(fields) if "kind" in fields else _evaluated(fields)
     for name in fields.keys() & FORM.keys():
@@ -94,10 +96,18 @@ def _are_names(names: Generated) -> bool:
 
 
 def _sent(fields: dict[str, Generated]) -> Generated:
-    """A set of one picture: all files of a field are sent under one name, `images.png` or `masks.png`."""
+    """A set of one picture: all files of a field are sent under one name, `images.png` or `masks.png`.
+
+    Bytes of an archive become an archive of them. A list that is empty would vanish on the way, with what is
+    wrong about it.
+    """
+    content = getattr(fields.get(ARCHIVE), "data", fields.get(ARCHIVE))
+    if fields.keys() == {ARCHIVE} and isinstance(content, bytes):
+        return {ARCHIVE: zipped({"images/a.png": content})}
     images, masks, labels = (fields.get(name, default) for name, default in SENT.items())
-    if not images or not _are_pictures(images) or not _are_pictures(masks) or not isinstance(labels, str):
-        return fields
+    is_form = fields.keys() <= SENT.keys() and isinstance(labels, str)
+    if not images or not is_form or not _are_pictures(images) or not _are_pictures(masks):
+        return {name: [""] if value in ([], {}) else value for name, value in fields.items()}
     return {"images": images[:1], **({"labels": LABELLED} if labels else {})}
 
 

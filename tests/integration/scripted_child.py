@@ -1,8 +1,9 @@
 """A child without a network: it does what the parameters of each job tell it, and notes what it ran.
 
 `act` is one of: answer, fail, crash (SIGKILL), hang (never calls the checkpoint), work (for `seconds` of its
-own, calling it), hold (without calling it, until there is a file `until`), crash-until and break-device (as
-long as the file `unless` is missing).
+own, calling it), hold (without calling it, until there is a file `until`), wait (the same, calling it half
+way), crash-until and break-device (as long as the file `unless` is missing). To a survey it answers with the
+pixels of all images.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from jobs.catalogue import InputSpec, ModelCard
 from jobs.errors import Failure, NotExplainable
 from jobs.job import Job, Opened
 from jobs.result import Outcome
-from tests.samples import MAP, sample_model, sample_result
+from tests.samples import MAP, sample_findings, sample_model, sample_result
 from workers.device import serve
 from workers.onlooker import Onlooker
 from workers.pipe import DEVICE_FAILED, ChildEnd, PipeBrokenError
@@ -66,7 +67,7 @@ class ScriptedRunner:
                 if beside is not None:
                     note(self.journal, name, [one.job.id, one.pixels.hex(), beside.hex()])
             perform(one.job, onlooker)
-        return [answer(one.job) for one in batch]
+        return [answer(one) for one in batch]
 
 
 def note(journal: Path, event: str, jobs: Sequence[str]) -> None:
@@ -82,14 +83,19 @@ def perform(job: Job, onlooker: Onlooker) -> None:
             end(act, script.get("unless"))
         case "hang":
             Event().wait()
-        case "hold":
-            while not Path(script["until"]).exists():
-                time.sleep(0.005)
+        case "hold" | "wait" as act:
+            wait(Path(script["until"]), onlooker if act == "wait" else Onlooker())
         case "work":
             begin = onlooker.spent()
             while (spent := onlooker.spent() - begin) < script["seconds"]:
                 onlooker.checkpoint(min(1.0, spent / script["seconds"]))
                 time.sleep(0.01)
+
+
+def wait(until: Path, onlooker: Onlooker) -> None:
+    while not until.exists():
+        onlooker.checkpoint(0.5)
+        time.sleep(0.005)
 
 
 def end(act: str, unless: str | None) -> None:
@@ -100,10 +106,13 @@ def end(act: str, unless: str | None) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def answer(job: Job) -> Answer:
+def answer(one: Opened) -> Answer:
+    job = one.job
     if job.method.params.get("act") == "fail":
         failure = Failure.of(NotExplainable("it has no layer to read"))
         return Answer(Outcome(id=job.id, failure=failure))
+    if job.survey:
+        return Answer(Outcome(id=job.id, result=sample_findings(one)))
     return Answer(Outcome(id=job.id, result=sample_result(job)), {"2": MAP})
 
 

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from jobs.keys import Keys
 from tests.api import Stage, bearer, png, staged
+from tests.archives import zipped
 from tests.malformed import malformed
 
 SETS = "/api/v1/image-sets"
@@ -70,6 +71,46 @@ async def test_equal_sets_are_one_and_others_are_not(stage: Stage) -> None:
         await post(stage, {"a.png": png(1), "b.png": png(0)}),
     ]
     assert len({answer.json()["id"] for answer in (first, *others)}) == 5
+
+
+async def test_a_set_in_an_archive_is_the_same_set(stage: Stage) -> None:
+    images, masks = {"n/a.png": png(0), "b.png": png(1)}, {"n/a.tif": png(2)}
+    parts = await post(stage, images, masks, labels={"n/a.png": "nodule", "b.png": 3})
+    files = {
+        f"{folder}/{name}": one
+        for folder, many in {"images": images, "masks": masks}.items()
+        for name, one in many.items()
+    }
+    data = zipped(files | {"labels.csv": b"n/a.png,nodule\nb.png,3\n"})
+    body = await stage.client.post(SETS, content=data, headers={"Content-Type": "application/zip"})
+    form = await stage.client.post(SETS, files={"archive": ("set.zip", data)})
+    assert [answer.status_code for answer in (parts, body, form)] == [201, 200, 200]
+    assert parts.json()["pictures"] == body.json()["pictures"] == form.json()["pictures"]
+    assert {answer.headers["location"] for answer in (parts, body, form)} == {parts.json()["links"]["self"]}
+
+
+async def test_what_is_wrong_in_an_archive_is_named_by_its_path(
+    stage: Stage, redis: Redis, keys: Keys
+) -> None:
+    files = {
+        "images/a.png": png(0),
+        "images/inner.zip": zipped({"b.png": png(1)}),
+        "images/c.png": b"no picture",
+        "masks/a.png": png(2, side=13),
+        "masks/c.png": png(3),
+        "masks/z.png": png(4),
+        "../d.png": png(5),
+        "labels.json": b'{"nobody.png": "x"}',
+    }
+    answer = await stage.client.post(SETS, files={"archive": ("set.zip", zipped(files))})
+    assert answer.status_code == 422
+    assert {error["field"] for error in answer.json()["errors"]} == {
+        *("archive.images/inner.zip", "archive.images/c.png", "archive.masks/a.png", "archive.masks/z.png"),
+        *("archive.../d.png", "labels.nobody.png"),
+    }
+    torn = await stage.client.post(SETS, content=b"PK", headers={"Content-Type": "application/zip"})
+    assert (torn.status_code, [error["field"] for error in torn.json()["errors"]]) == (422, ["archive"])
+    assert await left(redis, keys) == 0
 
 
 async def test_everything_that_is_wrong_is_named_at_once(stage: Stage, redis: Redis, keys: Keys) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,8 +14,10 @@ from typing import Any
 from redis.asyncio import Redis
 
 from jobs.catalogue import Catalogue
-from jobs.job import Job, MethodRef, ModelRef, State
+from jobs.image_sets import ImageSets
+from jobs.job import Job, Lane, MethodRef, ModelRef, State, Terms
 from jobs.keys import GROUP, Keys
+from jobs.pictures import ImageSet, SetPicture
 from jobs.queue import Claim, JobQueue
 from jobs.registry import Registry
 from jobs.result import Maps, Result
@@ -72,6 +74,11 @@ class Workshop:
         return self.folder / "journal"
 
     @property
+    def child(self) -> tuple[str, ...]:
+        """The command of a scripted child."""
+        return sys.executable, "-m", "tests.integration.scripted_child", "--journal", str(self.journal)
+
+    @property
     def queue(self) -> NotedQueue:
         queue = NotedQueue(self.redis, self.keys, lease_seconds=LEASE_SECONDS)
         queue.journal = self.journal
@@ -90,10 +97,9 @@ class Workshop:
         self, *, worker_id: str = "w1", max_batch: int = 8, deadline_seconds: float = 60.0, extra: str = ""
     ) -> AsyncIterator[asyncio.Event]:
         """A worker that runs until the block ends; setting the event drains it before."""
-        command = (sys.executable, "-m", "tests.integration.scripted_child", "--journal", str(self.journal))
         services = Services(self.queue, self.store, self.registry, Catalogue(methods=()))
         limits = Limits(max_batch, 2**20, 4 * max_batch, deadline_seconds)
-        worker = Worker(worker_id, (*command, *extra.split()), services, limits)
+        worker = Worker(worker_id, (*self.child, *extra.split()), services, limits)
         stop = asyncio.Event()
         running = asyncio.create_task(worker.run(stop))
         try:
@@ -107,6 +113,16 @@ class Workshop:
             reference = None if job.reference is None else REFERENCE_PIXELS
             mask = None if job.mask is None else MASK_PIXELS
             await self.queue.submit(job, PIXELS, reference=reference, mask=mask)
+
+    async def submit_survey(self, job: Job, pixels: Mapping[str, bytes]) -> ImageSet:
+        """A survey of an image set that is kept before, as whoever conducts an analysis does."""
+        pictures = tuple(
+            SetPicture(name=f"{place}.png", image=image) for place, image in enumerate(job.survey)
+        )
+        kept = ImageSet(id=f"set of {job.id}", tenant=job.tenant, pictures=pictures)
+        await ImageSets(self.redis, self.keys).keep(kept, pixels)
+        await self.queue.submit(job, None, terms=Terms(lane=Lane.BULK))
+        return kept
 
     async def pending(self, queue: str, consumer: str) -> int:
         """How many entries of a queue a consumer holds."""

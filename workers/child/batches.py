@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import Protocol
 
 from jobs.catalogue import ModelCard
-from jobs.job import Flow, Opened
+from jobs.job import Flow, Job, Opened
 from jobs.result import Maps, Outcome
 from workers.child.baton import Baton
 from workers.child.inbox import Inbox
@@ -105,7 +105,7 @@ class Batches:
         onlooker = reporter.onlooker
         try:
             onlooker.checkpoint(0.0)
-            answers = self._runner.run(_opened(work, blobs), onlooker)
+            answers = self._runner.run(opened(work, blobs), onlooker)
         except self._interrupted:
             self._pipe.send(Abandoned(batch=work.batch))
             return
@@ -133,9 +133,16 @@ class Batches:
             self._pipe.send(Turn(batch=batch))
 
 
-def _opened(work: Work, blobs: list[bytes]) -> list[Opened]:
-    opened = []
-    for job, places in zip(work.jobs, work.images, strict=True):
-        pixels = {name: blobs[place] for name, place in zip(job.pictures, places, strict=True)}
-        opened.append(Opened(job, pixels["image"], pixels.get("reference"), pixels.get("mask")))
-    return opened
+def opened(work: Work, blobs: list[bytes]) -> list[Opened]:
+    """The jobs of a batch with the pixels of their images."""
+    return [
+        _opened(job, [blobs[place] for place in places])
+        for job, places in zip(work.jobs, work.images, strict=True)
+    ]
+
+
+def _opened(job: Job, images: list[bytes]) -> Opened:
+    if job.survey:
+        return Opened(job, images[0], survey=tuple(images))
+    pixels = dict(zip(job.pictures, images, strict=True))
+    return Opened(job, pixels["image"], pixels.get("reference"), pixels.get("mask"))

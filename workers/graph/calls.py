@@ -100,6 +100,11 @@ class Site:
         arguments, keywords = pytree.tree_unflatten(leaves, self.call.form)
         return arguments, keywords
 
+    def named(self, names: Sequence[str]) -> dict[str, Leaf]:
+        """The arguments of a call with one input, which is left out, by the names of their places."""
+        arguments, keywords = self.arguments(None)
+        return {**dict(zip(names, arguments, strict=False)), **keywords}
+
     def linear(self, value: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """The same linear call with another weight and bias."""
         changed = Site(self.call, self._leaves)

@@ -103,7 +103,7 @@ def _is_the_same_everywhere(constant: Tensor) -> bool:
 
 
 def _convolution(site: Site) -> Local | None:
-    given = _named(site, ("input", "weight", "bias", "stride", "padding", "dilation", "groups"))
+    given = site.named(("input", "weight", "bias", "stride", "padding", "dilation", "groups"))
     kernel = site.weight.shape[2:]
     stride, dilation = _pair(given.get("stride", 1)), _pair(given.get("dilation", 1))
     padding = _padding(given.get("padding", 0), kernel, dilation)
@@ -117,7 +117,7 @@ def _convolution(site: Site) -> Local | None:
 
 
 def _max_pool(site: Site) -> Local | None:
-    given = _named(site, ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode"))
+    given = site.named(("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode"))
     kernel, dilation = _pair(given["kernel_size"]), _pair(given.get("dilation", 1))
     stride, padding = _pair(given.get("stride") or kernel), _pair(given.get("padding", 0))
 
@@ -139,7 +139,7 @@ def _average_pool(site: Site) -> Local | None:
         "count_include_pad",
         "divisor_override",
     )
-    given = _named(site, names)
+    given = site.named(names)
     kernel, padding = _pair(given["kernel_size"]), _pair(given.get("padding", 0))
     stride, divisor = _pair(given.get("stride") or kernel), given.get("divisor_override")
     if given.get("ceil_mode", False) or (any(padding) and not given.get("count_include_pad", True)):
@@ -157,11 +157,6 @@ _SLIDING: Mapping[str, Callable[[Site], Local | None]] = {
     "max_pool2d": _max_pool,
     "avg_pool2d": _average_pool,
 }
-
-
-def _named(site: Site, names: Sequence[str]) -> dict[str, Any]:  # Any: arguments of operators
-    arguments, keywords = site.arguments(None)
-    return {**dict(zip(names, arguments, strict=False)), **keywords}
 
 
 def _pair(sizes: int | Sequence[int]) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -26,6 +26,7 @@ from workers.parent.retries import persist
 from workers.pipe import Answers, Progress
 
 MAX_CRASHES = 3
+FETCH_BYTES = 32 * 2**20  # of pixels in one answer: Redis and the wait for it have other things to do
 LETTERS = frozenset(error.code for error in (WorkerCrashed, DeadlineExceeded, InternalError, OutOfMemory))
 
 Answer = tuple[Claim, Result, Maps]
@@ -41,17 +42,19 @@ class Outcomes:
         self._store = store
 
     async def fetch(self, claims: Sequence[Claim]) -> tuple[list[Claim], dict[str, bytes]]:
-        """The claims and the pixels of all their images by key, in one round trip.
+        """The claims and the pixels of all their images by key, in one round trip unless these are large.
 
         Jobs of which a picture is gone fail and are left out.
         """
-        images = list(dict.fromkeys(image.key for claim in claims for image in claim.job.images))
-        pixels = await persist(partial(self._store.pixels_of, images), "fetch pixels")
+        images = {image.key: image.n_bytes for claim in claims for image in claim.job.images}
+        pixels: dict[str, bytes] = {}
+        for some in _portions(images, FETCH_BYTES):
+            pixels |= await persist(partial(self._store.pixels_of, some), "fetch pixels")
         complete = []
         for claim in claims:
-            gone = [name for name, picture in claim.job.pictures.items() if picture.key not in pixels]
+            gone = next((name for name, key in _named(claim.job) if key not in pixels), None)
             if gone:
-                await self.fail(claim, ImageGone(f"The {gone[0]} was no longer stored when its turn came."))
+                await self.fail(claim, ImageGone(f"The {gone} was no longer stored when its turn came."))
             else:
                 complete.append(claim)
         return complete, pixels
@@ -122,6 +125,27 @@ class Outcomes:
         letter = failure.code in LETTERS
         told = await persist(partial(self._queue.fail, claim, failure, dead_letter=letter), "fail")
         _logger.warning("job failed", extra=fields(job=claim.job.id, code=failure.code, told=told))
+
+
+def _named(job: Job) -> Iterator[tuple[str, str]]:
+    """What each image that a job needs is called, and its key."""
+    if job.survey:
+        return ((f"image {place} of the survey", image.key) for place, image in enumerate(job.survey))
+    return ((name, picture.key) for name, picture in job.pictures.items())
+
+
+def _portions(sizes: Mapping[str, int], most_bytes: int) -> Iterator[list[str]]:
+    """Names in their order, as many together as do not exceed a size, or one alone."""
+    portion: list[str] = []
+    n_bytes = 0
+    for name, size in sizes.items():
+        if portion and n_bytes + size > most_bytes:
+            yield portion
+            portion, n_bytes = [], 0
+        portion.append(name)
+        n_bytes += size
+    if portion:
+        yield portion
 
 
 def _pair(answers: Answers, blobs: Sequence[bytes]) -> Iterable[tuple[Outcome, Maps]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.fingerprint import image_key, image_set_id, job_id, pixels_digest
+from jobs.fingerprint import ID, image_key, image_set_id, job_id, named_job, pixels_digest, survey_digest
 from jobs.job import MethodRef, MetricRef, ModelRef
+from tests.samples import sample_survey
 
 SECRET = b"secret"
 MODEL = ModelRef(id="resnet", digest="sha256:" + "a" * 64)
@@ -47,6 +49,7 @@ def test_equal_wishes_have_equal_ids_whatever_the_order_of_parameters() -> None:
         {"seed": 1},
         {"reference_digest": "sha256:" + "c" * 64},
         {"mask_digest": "sha256:" + "c" * 64},
+        {"survey_digests": ("sha256:" + "b" * 64,)},
     ],
 )
 def test_every_part_of_a_wish_changes_the_id(other: dict[str, object]) -> None:
@@ -67,6 +70,26 @@ def test_a_mask_is_not_a_reference() -> None:
 
 def test_without_reference_mask_and_metrics_an_id_is_what_it_was_before_there_were_any() -> None:
     assert job_id(SECRET, **WISH | {"metrics": ()}) == "pf457lyvte5lzswrdee5zaiqmpbpk7ht"
+
+
+def test_the_id_of_a_survey_follows_from_all_images_in_order_and_is_no_explanations() -> None:
+    images = sample_survey("a", "b", "c").survey
+    orders = [images, (images[0], images[2], images[1]), images[:2], (*images, images[2])]
+    jobs = [
+        named_job(SECRET, tenant="t", model=MODEL, method=METHOD, image=order[0], survey=order)
+        for order in orders
+    ]
+
+    assert [job.survey for job in jobs] == orders
+    assert len({job.id for job in jobs}) == 4
+    assert all(re.fullmatch("survey-[a-z2-7]{32}", job.id) for job in jobs)
+    assert not any(re.fullmatch(ID, job.id) for job in jobs)
+
+
+def test_the_digest_of_a_survey_is_one_over_those_of_its_images() -> None:
+    images = sample_survey("a", "b").survey
+    together = f"{images[0].digest}\n{images[1].digest}".encode()
+    assert survey_digest(images) == "sha256:" + hashlib.sha256(together).hexdigest()
 
 
 def test_a_set_is_its_pictures_with_masks_and_labels_in_any_order() -> None:

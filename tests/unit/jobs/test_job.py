@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from jobs.job import FINISHED, ImageRef, Job, State
-from tests.samples import sample_job
+from tests.samples import sample_job, sample_model, sample_survey
 
 
 @pytest.mark.parametrize("reference", [None, "r"])
@@ -27,6 +27,43 @@ def test_the_images_of_a_job_are_its_image_its_reference_and_its_mask() -> None:
     assert [image.key for image in sample_job(image="i", reference="r").images] == ["i", "r"]
     assert [image.key for image in sample_job(image="i", reference="r", mask="m").images] == ["i", "r", "m"]
     assert list(sample_job(mask="m").pictures) == ["image", "mask"]
+
+
+WORDS = (
+    '{"schema_version":1,"id":"i","tenant":"clinic","model":{"id":"phantom-resnet","digest":"DIGEST"},'
+    '"method":{"name":"saliency","version":1,"params":{"smooth":0.5}},"image":IMAGE,'
+    '"targets":[],"metrics":[],"seed":0}'
+)
+
+
+def test_a_job_without_a_survey_is_written_as_it_was_before_there_were_any() -> None:
+    job = sample_job(job_id="i", image="k")
+    image = job.image.model_dump_json()
+    assert job.model_dump_json() == WORDS.replace("DIGEST", sample_model().digest).replace("IMAGE", image)
+
+
+def test_a_survey_needs_all_of_its_images_and_keeps_the_first() -> None:
+    job = sample_survey("a", "b", "a")
+    assert Job.model_validate_json(job.model_dump_json()) == job
+    assert [image.key for image in job.images] == ["a", "b", "a"]
+    assert {name: image.key for name, image in job.pictures.items()} == {"image": "a"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image": sample_job(image="b").image},
+        {"reference": sample_job().image},
+        {"mask": sample_job().image},
+        {"targets": (1,)},
+        {"metrics": ({"name": "deletion", "version": 1},)},
+    ],
+)
+def test_a_survey_has_nothing_but_images_and_its_first_is_the_image(change: dict[str, object]) -> None:
+    words = sample_survey("a", "b").model_dump()
+    Job.model_validate(words)
+    with pytest.raises(ValidationError, match="a survey begins with"):
+        Job.model_validate(words | change)
 
 
 def test_a_job_cannot_be_changed() -> None:

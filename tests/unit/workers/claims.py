@@ -6,11 +6,17 @@ from itertools import count
 
 from jobs.job import ImageRef, Job, Lane, MethodRef, ModelRef
 from jobs.queue import Claim
-from tests.samples import sample_job, sample_model
+from tests.samples import sample_job, sample_model, sample_survey
 
 A = sample_model("a")
 B = sample_model("b")
 _entries = count(1_000)
+
+
+def survey(images: int = 3, *, cost: float = 1.0, name: str = "headcount", tenant: str = "clinic") -> Claim:
+    job = sample_survey(*(f"{name} {place}" for place in range(images)), tenant=tenant)
+    changed = {"model": A, "method": MethodRef(name=name, version=1)}
+    return Claim(job.model_copy(update=changed), f"{next(_entries)}-0", "w", 0, 1, cost=cost)
 
 
 def claim(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jobs.catalogue import Catalogue, Family, MethodCard, Need
 from jobs.job import Lane, ModelRef
 from jobs.queue import Claim
-from tests.unit.workers.claims import A, B, claim
+from tests.unit.workers.claims import A, B, claim, survey
 from workers.batching import AFFINITY_SECONDS, Batch, Planner, Waiting, needs_of
 
 NEEDS = {
@@ -104,6 +104,17 @@ def test_a_suspect_runs_alone_in_its_turn() -> None:
     waiting = [planner().admit(one, 0.0, suspect=one is suspect) for one in (before, suspect, after)]
 
     assert all_batches(waiting) == [Batch((before, after), full=False), Batch((suspect,), full=True)]
+
+
+def test_a_survey_runs_alone_and_waits_for_no_mates() -> None:
+    first, second, other = survey(), survey(), claim(method="headcount")
+    waiting = admitted(first, other, second)
+
+    assert sorted(all_batches(waiting), key=lambda batch: batch.claims[0].entry) == [
+        Batch((first,), full=True, cheap=False),
+        Batch((second,), full=True, cheap=False),
+        Batch((other,), full=False),
+    ]
 
 
 def test_a_batch_is_full_when_its_pixels_are_many() -> None:

@@ -9,10 +9,22 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobs.job import Lane
+from jobs.job import Lane, Opened
+from jobs.queue import Claim
 from jobs.result import Draft, Outcome
-from tests.samples import MAP, PIXELS, sample_job, sample_result
+from tests.samples import (
+    MAP,
+    PIXELS,
+    sample_findings,
+    sample_job,
+    sample_result,
+    sample_survey,
+    survey_pixels,
+)
 from tests.waiting import wait_until_async
+from workers.child.batches import opened
+from workers.parent.flights import Flight
+from workers.parent.supervisor import work_of
 from workers.pipe import (
     Abandoned,
     Answers,
@@ -192,4 +204,42 @@ async def test_the_last_words_of_a_child_are_read_although_the_connection_broke(
     assert await parent.receive() == (Turn(batch=3), [])
     with pytest.raises(PipeBrokenError):
         await parent.receive()
+    parent.close()
+
+
+async def test_the_images_of_a_survey_arrive_in_order_and_equal_ones_travel_once(
+    pair: tuple[socket.socket, socket.socket], child: ChildEnd
+) -> None:
+    parent = await ParentEnd.over(pair[0])
+    keys = [f"image {number % 300}" for number in range(2000)]
+    pixels = {key: survey_pixels(key) for key in keys}
+    claims = (
+        Claim(sample_survey(*keys), "1-0", "w", 0, 1),
+        Claim(sample_job(image="image 7"), "2-0", "w", 0, 1),
+    )
+
+    sending = asyncio.create_task(parent.send(*work_of(Flight(3, claims), pixels)))
+    work, blobs = await asyncio.to_thread(child.receive)
+    await sending
+
+    assert isinstance(work, Work)
+    assert blobs == [pixels[key] for key in dict.fromkeys(keys)]
+    survey, plain = opened(work, blobs)
+    assert survey == Opened(claims[0].job, pixels[keys[0]], survey=tuple(pixels[key] for key in keys))
+    assert plain == Opened(claims[1].job, pixels["image 7"])
+    parent.close()
+
+
+async def test_an_answer_arrives_with_its_findings(
+    pair: tuple[socket.socket, socket.socket], child: ChildEnd
+) -> None:
+    parent = await ParentEnd.over(pair[0])
+    job = sample_survey("a", "b")
+    result = sample_findings(Opened(job, b"a", survey=(b"a", b"b")))
+    answers = Answers(batch=3, outcomes=(Outcome(id=job.id, result=result),), maps=((),), seconds=0.5)
+
+    child.send(answers)
+
+    assert await parent.receive() == (answers, [])
+    assert "findings" not in sample_result(sample_job()).model_dump_json()
     parent.close()

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from jobs.queue import Claim
-from tests.unit.workers.claims import A, B, claim
+from tests.unit.workers.claims import A, B, claim, survey
 from workers.pipe import Footprint
 from workers.sizes import (
     CALM_SECONDS,
@@ -75,6 +75,46 @@ def test_a_method_that_was_never_measured_takes_what_its_model_takes_for_a_pass(
 
     assert sizes.predict(some(1, "rise", cost=4000)) == pytest.approx(8, rel=0.1)
     assert sizes.predict([claim(B, cost=1)]) == FIRST_SECONDS
+
+
+def test_the_kind_of_a_survey_is_its_name_and_the_number_of_its_images() -> None:
+    kinds = [
+        kind_of(one)
+        for one in (
+            survey(3),
+            survey(4),
+            survey(3, name="other"),
+            claim(method="headcount"),
+            survey(3, cost=9),
+        )
+    ]
+
+    assert len(set(kinds)) == 4
+    assert kinds[0] == kinds[4] == (A.key, "survey headcount", 3)
+
+
+def test_a_survey_is_cheap_only_when_such_surveys_were_measured_so() -> None:
+    sizes = Sizes()
+    for _ in range(3):
+        learn(sizes, some(4), 0.0001)
+    one = survey()
+    assert sizes.is_cheap(kind_of(claim()), claim())
+    found = []
+    for _ in range(2):
+        found.append(sizes.is_cheap(kind_of(one), one))
+        learn(sizes, [one], 0.001)
+
+    assert found == [False, False], "the first one teaches no time"
+    assert sizes.is_cheap(kind_of(one), one)
+    assert not sizes.is_cheap(kind_of(survey(4)), survey(4))
+
+
+def test_a_survey_teaches_nothing_of_other_kinds() -> None:
+    sizes = Sizes()
+    for _ in range(3):
+        learn(sizes, [survey(cost=1e6)], 0.001)
+
+    assert sizes.predict([claim(cost=1)]) == FIRST_SECONDS
 
 
 def test_the_first_batch_of_a_kind_which_loads_its_model_teaches_no_time() -> None:

@@ -14,7 +14,7 @@ from starlette.types import Message
 
 from app.image_sets import intake as module
 from app.image_sets.intake import MOST_AT_ONCE, Intake, Taken
-from app.image_sets.reading import SetLimits
+from app.image_sets.sent import SetLimits
 from app.images import Darkroom
 from app.uploads.decoder import Decoded, Decoder
 from jobs.errors import InvalidRequest, TenantFull, Unavailable
@@ -46,7 +46,7 @@ def request_of(*, ends: bool = True) -> Request:
 
 
 def intake_of(decoding: Decoding, *, seconds: float = 60.0) -> Intake:
-    limits = SetLimits(images=3, body_bytes=1000, pixel_bytes=1000, seconds=seconds)
+    limits = SetLimits(images=3, file_bytes=4000, body_bytes=1000, pixel_bytes=1000, seconds=seconds)
     return Intake(Darkroom(cast(Decoder, decoding), b"secret"), b"secret", limits)
 
 

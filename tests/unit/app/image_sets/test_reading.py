@@ -1,18 +1,22 @@
-"""The form of an image set: what is read out of it, and what is wrong with it."""
+"""The body of an image set: what is read out of it, and what is wrong with it."""
 
 from __future__ import annotations
 
 import json
+import threading
 from tempfile import SpooledTemporaryFile
 
 import pytest
 from fastapi import Request
 from starlette.types import Message
 
-from app.image_sets.reading import MAX_NAME, SentSet, SetLimits, read_set, stem
+from app.image_sets import reading
+from app.image_sets.reading import read_set
+from app.image_sets.sent import MAX_NAME, SentSet, SetLimits, stem
 from jobs.errors import InvalidRequest, TooLarge, UnknownFormat
+from tests.archives import zipped
 
-LIMITS = SetLimits(images=3, body_bytes=4000, pixel_bytes=4000, seconds=5)
+LIMITS = SetLimits(images=3, file_bytes=4000, body_bytes=4000, pixel_bytes=4000, seconds=5)
 Part = tuple[str, str | None, bytes]  # name, filename, content
 
 
@@ -72,7 +76,7 @@ async def test_everything_that_is_wrong_is_named_at_once() -> None:
     }
     assert "twice" in wrong(sent)["images.a.png"]
     assert "filename" in wrong(sent)["images.2"]
-    assert "images, masks, labels" in wrong(sent)["colour"]
+    assert "images, masks, labels, archive" in wrong(sent)["colour"]
 
 
 async def test_files_never_touch_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,6 +107,40 @@ async def test_a_flood_of_files_a_long_body_and_no_form_are_refused() -> None:
     for kind in ("application/json", "image/png", ""):
         with pytest.raises(UnknownFormat, match="multipart"):
             await read_set(request_of(b"{}", kind), LIMITS)
+    with pytest.raises(TooLarge, match="at most 4000 bytes"):
+        await read_set(request_of(b"x" * 4001, "application/zip"), LIMITS)
+
+
+async def test_an_archive_is_a_body_or_the_whole_of_a_form() -> None:
+    data = zipped({"images/a.png": b"one", "masks/a.tif": b"two", "labels.json": b'{"a.png": 3}'})
+    body = await read_set(request_of(data, "application/zip"), LIMITS)
+    form = await read(("archive", "set.zip", data))
+    assert body == form
+    assert wrong(form) == {}
+    assert (form.images, form.masks, form.labels) == ({"a.png": b"one"}, {"a.tif": b"two"}, {"a.png": "3"})
+
+
+async def test_beside_an_archive_nothing_may_stand() -> None:
+    data = zipped({"images/a.png": b"one", "b.png": b"two"})
+    parts = [("images", "a.png", b"x"), ("labels", None, b"{}"), ("colour", None, b"red")]
+    sent = await read(("archive", "set.zip", data), ("archive", "set.zip", data), *parts)
+    assert wrong(sent).keys() == {"archive", "archive.b.png", "images", "labels", "colour"}
+    assert "twice" in wrong(sent)["archive"]
+    assert "file part" in wrong(await read(("archive", None, b"text")))["archive"]
+
+
+async def test_archives_are_unpacked_in_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+
+    def unpacked(_data: bytes, _limits: SetLimits) -> SentSet:
+        threads.append(threading.get_ident())
+        return SentSet()
+
+    monkeypatch.setattr(reading, "unpacked", unpacked)
+    await read_set(request_of(b"x", "application/zip"), LIMITS)
+    await read(("archive", "set.zip", b"x"))
+    assert len(threads) == 2
+    assert threading.get_ident() not in threads
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,92 @@
+"""Maps from a causal graph: what the pathways of a class bring to the nodes of a layer (equation 3).
+
+At a node j of the graph the signals a of its parents i in the graph meet the filters between them, without a
+bias: I_j = sum_i w_ji * a_i. Into a sum the signals of shortcuts come as they are. Source: "Causal Analysis
+for Robust Interpretability of Neural Networks", section 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from jobs.errors import NotExplainable
+from workers.causal.nodes import channel_axis, columns
+from workers.causal.skeleton import NONE, Anatomy, Shortcut, Weights
+from workers.graph import IMAGE, Call, Kind, Site, walk
+
+GRID = 4  # axes of feature maps (N, C, h, w)
+
+
+@dataclass(frozen=True)
+class Pathways:
+    """Which nodes of a layer are looked at, and which of each layer below count among their parents."""
+
+    layer: str
+    nodes: Sequence[int]
+    parents: Mapping[str, Sequence[int]]
+
+
+def has_grid(subject: Anatomy, layer: str) -> bool:
+    """Whether a layer is one of feature maps, to whose nodes weights lead from nodes below."""
+    into = subject.into(layer)
+    calls = [one.call for one in into]
+    is_linear = any(isinstance(one, Weights) for one in into)
+    return is_linear and all(len(call.shape) == GRID and _axis(call) == 1 for call in calls)
+
+
+def responses(subject: Anatomy, images: Tensor, pathways: Pathways) -> Tensor:
+    """(N, nodes, h, w): what the parents bring to each node, of images (N, C, H, W).
+
+    Raises NotExplainable naming the field `layer` where its nodes are no feature maps.
+    """
+    if not has_grid(subject, pathways.layer):
+        message = f"{pathways.layer!r} is no layer of feature maps above another"
+        raise NotExplainable.about("layer", message)
+    graph = subject.graph
+    into = [one for one in subject.into(pathways.layer) if pathways.parents.get(one.parent)]
+    reads = {name for one in into for name in one.call.reads}
+    kept = walk(graph, images, keep=reads)
+    values = {**kept, IMAGE: images}
+    found = []
+    for one in into:
+        site = one.call.site({**graph.constants, **dict.fromkeys(one.call.reads)})
+        inputs = [values[name] for name in one.call.reads]
+        parents = torch.tensor(sorted(pathways.parents[one.parent]), dtype=torch.int64)
+        nodes = torch.tensor(pathways.nodes, dtype=torch.int64)
+        if isinstance(one, Weights):
+            found.append(_by_weights(one, site, inputs[0], parents, nodes))
+        else:
+            found.append(_by_shortcut(one, site, inputs, parents, nodes))
+    return torch.stack(found).sum(dim=0)
+
+
+def _by_weights(paths: Weights, site: Site, read: Tensor, parents: Tensor, nodes: Tensor) -> Tensor:
+    shown = torch.isin(paths.nodes, parents).to(read)
+    made = site.linear(read * shown.view(-1, *(1,) * (read.dim() - 2)), site.weight)
+    return _chosen(made, paths.rows[nodes])
+
+
+def _by_shortcut(
+    paths: Shortcut, site: Site, inputs: Sequence[Tensor], parents: Tensor, nodes: Tensor
+) -> Tensor:
+    shown = [torch.zeros_like(one) for one in inputs]
+    if site.call.kind is not Kind.SUM:
+        shown = list(inputs)
+    shown[paths.place] = inputs[paths.place] * torch.isin(paths.nodes, parents).to(inputs[paths.place])
+    channels = columns(paths.places, 1)
+    where = [(channels == node).nonzero()[0, 0] for node in nodes]
+    return _chosen(site(*shown), torch.stack(where))
+
+
+def _chosen(made: Tensor, rows: Tensor) -> Tensor:
+    """The channels of some rows; nothing where there is none."""
+    picked = made.index_select(1, rows.clamp_min(0).to(made.device))
+    return picked * (rows != NONE).to(picked).view(-1, 1, 1)
+
+
+def _axis(call: Call) -> int:
+    return channel_axis(call) if call.kind is Kind.LINEAR else 1
