@@ -130,6 +130,12 @@ class Analyses:
             answer = await self.redis.hmget(self.keys.analysis_parts(analysis_id), list(names))
         return cast(list[bytes | None], answer)
 
+    async def jobs(self, analysis_id: str) -> set[str]:
+        """Those that it has put into the queue and that are not known to have ended."""
+        with reachable():
+            names = cast(set[bytes], await self.redis.smembers(self.keys.analysis_jobs(analysis_id)))
+        return {name.decode() for name in names}
+
     async def end(self, hold: AnalysisHold, analysis: Analysis, failure: Failure | None) -> bool:
         """The analysis is done, or has failed; False when it was lost to another, or erased."""
         call = moves.end_analysis(self.keys, analysis, hold.until, failure)

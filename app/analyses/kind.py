@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app.analyses.work import Work
+from app.analyses.work import RESULT, Work
 from app.requests import Fields
 from app.schemas import Asked
 from app.settings import ApiSettings
@@ -19,8 +19,6 @@ from jobs.errors import Problem
 from jobs.fingerprint import ID
 from jobs.job import Message, ModelRef, State
 from jobs.pictures import ImageSet, SetPicture
-
-RESULT = "result"  # the part that is what an analysis has found, as JSON
 
 
 class Plan(Message):

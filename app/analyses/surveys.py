@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
-from app.analyses.work import MOST_ASKED, Work, patiently
+from app.analyses.work import MOST_ASKED, Work
 from jobs.causal import (
     Cut,
     Effect,
@@ -23,9 +23,9 @@ from jobs.causal import (
     Skeleton,
     WeightCut,
 )
-from jobs.errors import InternalError, JobFailed, Unreadable
+from jobs.errors import ImageGone, InternalError, JobFailed, Unreadable
 from jobs.fingerprint import named_job
-from jobs.job import ImageRef, Job, Message, MethodRef, ModelRef, State
+from jobs.job import ImageRef, Job, Message, MethodRef, ModelRef
 from jobs.result import Result
 
 # A survey ends early when it is late, however much there is to do: beyond this its price says nothing.
@@ -65,37 +65,65 @@ class FoundMask(Message):
     weights: tuple[WeightCut, ...] = ()
 
 
-@dataclass(frozen=True)
+class Vanished(Exception):
+    """A survey was cancelled or erased before its answer was seen."""
+
+
+@dataclass
 class Surveyor:
     """Has surveys of some images of a model made. Every method raises `JobFailed`, and like `Work.ended`.
 
-    Once an answer is kept as a part, nothing is left of its job: nobody else could see or erase it, and it
-    would keep a picture that its owner may want to erase.
+    Answers are kept as parts. When the one after it is kept, nothing is left of a survey's job: nobody could
+    see or erase it, and it would keep a picture that its owner may want to erase. Who held the analysis
+    before, and is frozen or slow, may have kept a part and erased its jobs while they are waited for.
     """
 
     work: Work
     model: ModelRef
     images: tuple[ImageRef, ...]
+    _answered: list[Job] = field(default_factory=list)
 
     async def skeleton(self, parts: Callable[[Skeleton], int | None]) -> Skeleton:
         """The layers of the model, which are a part, and may say how many there are.
 
         One image is enough to see them.
         """
-        kept = await self.work.part(SKELETON)
-        if kept is not None:
-            return Skeleton.model_validate_json(kept)
-        found = await self._ask(SKELETON, self.images[:1], Nothing(), Skeleton, 1.0)
-        content = found.answer.model_dump_json().encode()
-        await self.work.note(SKELETON, content, found.job.id, parts=parts(found.answer))
-        await self._forget(found.job)
-        return found.answer
+
+        async def find() -> Skeleton:
+            found = await self._ask(SKELETON, self.images[:1], Nothing(), Skeleton, 1.0)
+            await self._keep(SKELETON, found.answer, [found.job], parts(found.answer))
+            return found.answer
+
+        return await self._once(SKELETON, Skeleton, find)
 
     async def layer(self, part: str, shape: LayerShape, question: LayerQuestion) -> FoundLayer:
         """A layer of a graph, which is a part; an answer that ended early is asked to go on."""
-        kept = await self.work.part(part)
-        if kept is not None:
-            return FoundLayer.model_validate_json(kept)
+        return await self._once(part, FoundLayer, lambda: self._layer(part, shape, question))
+
+    async def masked(self, masks: Sequence[Mask], paths: Paths) -> list[FoundMask]:
+        """What is predicted behind each mask, which is a part by its place."""
+        vanished = 0
+        while missing := await self._missing(len(masks)):
+            try:
+                await self._mask(masks, missing[:MOST_MASKS], paths)
+            except Vanished:
+                vanished += 1
+                if vanished == MOST_ASKED:
+                    raise _again_and_again() from None
+        contents = [await self.work.part(str(place)) for place in range(len(masks))]
+        return [FoundMask.model_validate_json(content) for content in contents if content is not None]
+
+    async def _once(self, part: str, kind: type[A], find: Callable[[], Awaitable[A]]) -> A:
+        """What came of a part: as it was kept, else as it is found."""
+        for _ in range(MOST_ASKED):
+            kept = await self.work.part(part)
+            if kept is not None:
+                return kind.model_validate_json(kept)
+            with suppress(Vanished):
+                return await find()
+        raise _again_and_again()
+
+    async def _layer(self, part: str, shape: LayerShape, question: LayerQuestion) -> FoundLayer:
         known: tuple[Effect, ...] = ()
         forwards = seconds = 0.0
         jobs: list[Job] = []
@@ -111,31 +139,33 @@ class Surveyor:
                 raise InternalError(f"A survey of {shape.name} was late before it came to its next node.")
             known = found.answer.effects
         layer = FoundLayer(layer=found.answer.layer, forwards=forwards, seconds=seconds)
-        await self.work.note(part, layer.model_dump_json().encode(), found.job.id)
-        await self._forget(*jobs)
+        await self._keep(part, layer, jobs)
         return layer
 
-    async def masked(self, masks: Sequence[Mask], paths: Paths) -> list[FoundMask]:
-        """What is predicted behind each mask, which is a part by its place."""
+    async def _mask(self, masks: Sequence[Mask], places: Sequence[int], paths: Paths) -> None:
+        """Ask for some masks; those that there was time for are kept."""
+        question = MaskingQuestion(masks=tuple(masks[place] for place in places), paths=paths)
+        cost = float(len(self.images) * len(places))
+        found = await self._ask(MASKING, self.images, question, MaskingAnswer, cost)
+        if not found.answer.predicted:
+            raise InternalError("A survey was late before it came to its first mask.")
+        for place, mask in zip(places, _each(found.answer), strict=False):
+            await self._keep(str(place), mask, [found.job])
+
+    async def _missing(self, n_masks: int) -> list[int]:
         known = await self.work.known()
-        missing = [place for place in range(len(masks)) if str(place) not in known]
-        while missing:
-            asked = missing[:MOST_MASKS]
-            question = MaskingQuestion(masks=tuple(masks[place] for place in asked), paths=paths)
-            cost = float(len(self.images) * len(asked))
-            found = await self._ask(MASKING, self.images, question, MaskingAnswer, cost)
-            if not found.answer.predicted:
-                raise InternalError("A survey was late before it came to its first mask.")
-            for place, content in zip(asked, _each(found.answer), strict=False):
-                await self.work.note(str(place), content.model_dump_json().encode(), found.job.id)
-            await self._forget(found.job)
-            missing = missing[len(found.answer.predicted) :]
-        contents = [await self.work.part(str(place)) for place in range(len(masks))]
-        return [FoundMask.model_validate_json(content) for content in contents if content is not None]
+        return [place for place in range(n_masks) if str(place) not in known]
+
+    async def _keep(self, part: str, content: Message, jobs: list[Job], parts: int | None = None) -> None:
+        await self.work.note(part, content.model_dump_json().encode(), parts=parts)
+        over, self._answered = [job for job in self._answered if job not in jobs], jobs
+        for job in over:
+            await self.work.forget(job.id)
 
     async def _ask(
         self, name: str, images: tuple[ImageRef, ...], question: Message, kind: type[A], cost: float
     ) -> Found[A]:
+        """Raises `Vanished`, too."""
         job = named_job(
             self.work.tools.secret,
             tenant=self.work.analysis.tenant,
@@ -144,7 +174,11 @@ class Surveyor:
             image=images[0],
             survey=images,
         )
-        result = await self._result(job, min(cost, MOST_COST))
+        try:
+            result = await self._result(job, min(cost, MOST_COST))
+        except ImageGone:
+            await self.work.forget_all()  # else they would keep a picture of a set that was erased
+            raise
         try:
             answer = kind.model_validate(result.findings)
         except ValidationError:
@@ -152,21 +186,17 @@ class Surveyor:
         return Found(answer, job, result.timings.compute_s)
 
     async def _result(self, job: Job, cost: float) -> Result:
-        """Another analysis may have asked for the same, and have forgotten it before this one saw it."""
-        for _ in range(MOST_ASKED):
-            record = await self.work.ended(job, cost)
-            if record is None or record.state is State.CANCELLED:
-                break
-            if record.failure is not None:
-                raise record.failure.error()
-            result = await self.work.result(job)
-            if result is not None:
-                return result
-        raise JobFailed("A survey of the analysis was cancelled or erased again and again.")
+        record = await self.work.ended(job, cost, most_asked=1)
+        if record is not None and record.failure is not None:
+            raise record.failure.error()
+        result = None if record is None else await self.work.result(job)
+        if result is None:
+            raise Vanished
+        return result
 
-    async def _forget(self, *jobs: Job) -> None:
-        for job in jobs:
-            await patiently(partial(self.work.tools.queue.erase, job.tenant, job.id))
+
+def _again_and_again() -> JobFailed:
+    return JobFailed("A survey of the analysis was cancelled or erased again and again.")
 
 
 def _each(answer: MaskingAnswer) -> list[FoundMask]:

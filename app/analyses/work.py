@@ -27,6 +27,8 @@ AGAIN_SECONDS = 3.0  # until what does not end is cancelled once more; longer th
 MOST_ASKED = 3  # for a job that somebody else cancels or erases
 RENEW_SHARE = 8  # of its life an image set may lose before it is renewed
 
+RESULT = "result"  # the part that is what an analysis has found, as JSON
+
 T = TypeVar("T")
 
 
@@ -71,7 +73,21 @@ class Work:
         if not await patiently(lambda: analyses.note(self.analysis, part, content, job_id, parts=parts)):
             raise Stopped
 
-    async def ended(self, job: Job, cost: float) -> JobRecord | None:
+    async def finish(self, content: bytes) -> None:
+        """Keep the result, and leave nothing of the jobs that were put into the queue for it."""
+        await self.note(RESULT, content)
+        await self.forget_all()
+
+    async def forget_all(self) -> None:
+        """Leave nothing of any job that was put into the queue for it."""
+        for job_id in await patiently(lambda: self.tools.analyses.jobs(self.analysis.id)):
+            await self.forget(job_id)
+
+    async def forget(self, job_id: str) -> None:
+        """Leave nothing of a job that nobody but this analysis knows of."""
+        await patiently(lambda: self.tools.queue.erase(self.analysis.tenant, job_id))
+
+    async def ended(self, job: Job, cost: float, *, most_asked: int = MOST_ASKED) -> JobRecord | None:
         """The record of a job at its end; one that somebody else ended is asked for again, a few times.
 
         Equal jobs are asked for once, whoever asked before. `cost` is in forward passes.
@@ -79,7 +95,7 @@ class Work:
         """
         record = None
         async with self.tools.changes.watch(job.id) as watch:
-            for _ in range(MOST_ASKED):
+            for _ in range(most_asked):
                 await self._submit(job, cost)
                 record = await self._watched(job, watch)
                 if record is not None and record.state is not State.CANCELLED:

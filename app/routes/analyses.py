@@ -20,8 +20,9 @@ from app.analyses.documents import (
     no_analysis,
 )
 from app.analyses.erasing import erased
-from app.analyses.kind import RESULT, Kind
+from app.analyses.kind import Kind
 from app.analyses.kinds import KINDS
+from app.analyses.work import RESULT
 from app.bodies import read_json
 from app.contract import PREFER, WAITED, Json, answers, header, media, ref
 from app.documents import PREFIX

@@ -16,6 +16,7 @@ from PIL import Image
 
 from jobs.analyses import AnalysisRecord
 from jobs.causal import CausalGraph
+from jobs.errors import Failure, ImageGone
 from jobs.keys import Keys
 from tests.api import Stage, bearer, model_card, png, staged
 from tests.surveys import NECESSARY, PREDICTED, SKELETON
@@ -318,8 +319,12 @@ async def test_a_set_that_is_erased_ends_it_and_one_that_is_sent_again_lets_it_g
     asked = await ask(stage, "causal-graph", name, {**TARGET, "images": "all"})
     await wait_until_async(lambda: stage.worker.held, what="a survey runs")
     await stage.client.delete(f"{SETS}/{name}")
+    stage.worker.failure = Failure.of(ImageGone("The image is no longer stored."))
     stage.worker.hold.set()
     document = await finished(stage, asked)
+    stage.worker.failure = None
+    store, image = stage.app.state.services.store, stage.worker.held[0].job.image.key
+    assert await store.pixels(image) is None, "no survey keeps a picture"
     assert (document["state"], document["error"]["code"]) == ("failed", "image-gone")
     assert await sent(stage) == name
     again = await finished(stage, await ask(stage, "causal-graph", name, {**TARGET, "images": "all"}))

@@ -8,8 +8,7 @@ from typing import cast
 import pytest
 from redis.asyncio import Redis
 
-from app.analyses.kind import RESULT
-from app.analyses.work import MOST_ASKED, end_all
+from app.analyses.work import MOST_ASKED, RESULT, end_all
 from jobs.analysis import Analysis
 from jobs.causal import CausalGraph, Treatment
 from jobs.errors import Failure, OutOfMemory

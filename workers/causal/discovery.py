@@ -148,9 +148,9 @@ class _Search:
 
     def layer(self, effects: Sequence[Effect]) -> Layer:
         """What the effects of all nodes say, and the paths from those that have a role."""
-        means = np.array([effect.mean for effect in effects])
+        means, errors = np.array([(one.mean, one.standard_error) for one in effects]).T
         treatment = self._question.treatment
-        verdict = judge(means)
+        verdict = judge(means, errors)
         stands_out = significant(verdict.p_values, treatment.level, treatment.correction)
         nodes = [
             Node(

@@ -35,11 +35,16 @@ class Verdict:
     deviation: float
 
 
-def judge(effects: Numbers) -> Verdict:
-    """`effects` (n,). Nodes that do nothing at all say nothing of the others, where enough do something."""
+def judge(effects: Numbers, errors: Numbers) -> Verdict:
+    """Of effects (n,), each with the standard error (n,) of a mean over images.
+
+    Nodes that do nothing at all say nothing of the others, where enough do something. Effects cannot vary
+    less than they are uncertain.
+    """
     is_active = np.abs(effects) > SILENT
-    null = effects[is_active] if is_active.sum() >= LEAST else effects
-    deviation = max(scale(null), SILENT)
+    kept = is_active if is_active.sum() >= LEAST else np.ones_like(is_active)
+    null = effects[kept]
+    deviation = max(scale(null), float(np.median(errors[kept])), SILENT)
     z = effects / deviation
     spread, freedom = max(0.5, 1 - SPREAD_LOST / len(null)), max(1, len(null) - FREEDOM_LOST)
     p_values = 2 * stats.t.sf(np.abs(z) / spread, freedom)

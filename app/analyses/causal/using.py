@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from app.analyses.causal.masks import once_each
 from app.analyses.causal.subjects import CausalPlan
-from app.analyses.kind import RESULT
 from app.analyses.surveys import FoundMask, Mask, Surveyor
-from app.analyses.work import Work, patiently
+from app.analyses.work import RESULT, Work, patiently
 from jobs.causal import CausalGraph, Paths
 from jobs.errors import NotExplainable
 

@@ -9,7 +9,7 @@ from pydantic import Field, Strict
 from app.analyses.causal.fidelity import Fidelity, fidelity_masks, fidelity_steps
 from app.analyses.causal.subjects import CausalPlan, OfGraph, Seed, used_plan
 from app.analyses.causal.using import use_of
-from app.analyses.kind import RESULT, Inquiry, Kind
+from app.analyses.kind import Inquiry, Kind
 from app.analyses.work import Work
 from app.requests import Fields
 from app.schemas import MAX_SEED, at_most
@@ -54,7 +54,7 @@ async def _work(work: Work) -> None:
         draws=params.draws,
         steps=fidelity_steps(params.top, masks, predicted, use.labels, use.graph.target),
     )
-    await work.note(RESULT, fidelity.model_dump_json().encode())
+    await work.finish(fidelity.model_dump_json().encode())
 
 
 CAUSAL_FIDELITY = Kind(

@@ -10,7 +10,7 @@ from app.analyses.causal.drawing import drawn
 from app.analyses.causal.graphml import graphml
 from app.analyses.causal.growing import below_classes, grown, whole
 from app.analyses.causal.subjects import GRAPH_KIND, CausalPlan, Testing, tested_plan
-from app.analyses.kind import RESULT, Form, Inquiry, Kind
+from app.analyses.kind import Form, Inquiry, Kind
 from app.analyses.surveys import Surveyor
 from app.analyses.work import Work, patiently
 from app.requests import Fields
@@ -54,7 +54,7 @@ async def _work(work: Work) -> None:
     found = await grown(surveyor, skeleton, plan.target, params.treatment)
     graph = whole(found, surveyor, plan.target, plan.label, params.treatment)
     await patiently(lambda: work.tools.graphs.keep(work.analysis.tenant, graph))
-    await work.note(RESULT, graph.model_dump_json().encode())
+    await work.finish(graph.model_dump_json().encode())
 
 
 CAUSAL_GRAPH = Kind(

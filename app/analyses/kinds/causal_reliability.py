@@ -20,7 +20,7 @@ from app.analyses.causal.reliability import (
     weaker,
 )
 from app.analyses.causal.subjects import CausalPlan, Testing, tested_plan
-from app.analyses.kind import RESULT, Inquiry, Kind
+from app.analyses.kind import Inquiry, Kind
 from app.analyses.surveys import Surveyor
 from app.analyses.work import Work, for_each
 from app.requests import Fields
@@ -90,7 +90,7 @@ async def _work(work: Work) -> None:
     graphs = Graphs(surveyor, skeleton, plan.target, {})
     await for_each(runs.items(), graphs.grow, AT_ONCE)
     layers = [graphs.layers[name] for name in runs]
-    await work.note(RESULT, _reliability(plan, params, len(pictures), layers).model_dump_json().encode())
+    await work.finish(_reliability(plan, params, len(pictures), layers).model_dump_json().encode())
 
 
 def _reliability(

@@ -11,7 +11,7 @@ from app.analyses.causal.masks import n_nodes, repairing
 from app.analyses.causal.repair import Repair, RepairStep, best_share
 from app.analyses.causal.subjects import CausalPlan, OfGraph, used_plan
 from app.analyses.causal.using import use_of
-from app.analyses.kind import RESULT, Inquiry, Kind
+from app.analyses.kind import Inquiry, Kind
 from app.analyses.work import Work
 from app.requests import Fields
 from app.schemas import at_most
@@ -61,7 +61,7 @@ async def _work(work: Work) -> None:
         steps=steps,
         best=best_share(steps),
     )
-    await work.note(RESULT, repair.model_dump_json().encode())
+    await work.finish(repair.model_dump_json().encode())
 
 
 CAUSAL_REPAIR = Kind(

@@ -32,7 +32,9 @@ def test_the_scale_of_normal_draws_is_their_deviation_even_when_some_are_of_anot
 @pytest.mark.parametrize("level", [0.05, 0.01])
 def test_normal_effects_are_found_at_the_level(n: int, level: float) -> None:
     random = np.random.default_rng(n)
-    shares = [(judge(random.normal(size=n)).p_values <= level).mean() for _ in range(40_000 // n)]
+    shares = [
+        (judge(random.normal(size=n), np.zeros(n)).p_values <= level).mean() for _ in range(40_000 // n)
+    ]
     error = np.std(shares) / len(shares) ** 0.5
     assert np.mean(shares) == pytest.approx(level, abs=2 * error + 0.003)
 
@@ -47,18 +49,28 @@ def test_holm_steps_down_and_stops() -> None:
 def test_silent_nodes_are_never_found_and_do_not_hide_the_others() -> None:
     random = np.random.default_rng(1)
     effects = np.concatenate([np.zeros(70), random.normal(scale=0.01, size=29), [-0.5]])
-    verdict = judge(effects)
+    verdict = judge(effects, np.zeros_like(effects))
     assert verdict.deviation == pytest.approx(0.01, rel=0.4)
     assert (verdict.p_values[:70] == 1).all()
     assert verdict.p_values[-1] < 1e-9
 
 
 def test_a_few_nodes_among_silent_ones_are_found() -> None:
-    verdict = judge(np.array([0.0] * 20 + [-0.3, 0.2]))
+    effects = np.array([0.0] * 20 + [-0.3, 0.2])
+    verdict = judge(effects, np.zeros(22))
     assert (verdict.p_values[-2:] < 1e-6).all()
     assert np.isfinite(verdict.z).all()
 
 
 def test_a_layer_whose_nodes_all_matter_alike_is_found_as_a_whole() -> None:
     effects = -0.3 + np.random.default_rng(2).normal(scale=0.01, size=10)
-    assert (judge(effects).p_values < 1e-6).all()
+    assert (judge(effects, np.zeros_like(effects)).p_values < 1e-6).all()
+
+
+def test_effects_cannot_vary_less_than_they_are_uncertain() -> None:
+    alone = judge(np.array([-0.3]), np.array([0.02]))
+    assert alone.z.tolist() == pytest.approx([-15])
+    assert 0.01 < alone.p_values[0] < 0.05
+    alike = judge(np.full(20, -0.01), np.full(20, 0.01))
+    assert alike.deviation == 0.01
+    assert (alike.p_values > 0.2).all()
