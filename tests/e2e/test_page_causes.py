@@ -209,10 +209,69 @@ def test_a_share_of_a_repair_becomes_a_model_of_the_menus(window: Seen, tmp_path
     part.get_by_role("button", name="Make this a model").click()
     expect(part.get_by_role("status").filter(has_text="among the models")).to_contain_text(EVIL)
     kept = window.page.evaluate("() => JSON.parse(localStorage['rationale.analyses'])")
-    assert sent == [{"analysis": kept[0]["id"], "share": 0.5}]
+    assert sent == [{"analysis": kept[0]["id"], "share": 0.5, "title": "Tiny, repaired at 50 % for nodule"}]
     menu = section.get_by_label("Model", exact=True)
     expect(menu.locator("option")).to_have_text(["Tiny", f"Mended {EVIL}"])
     expect(window.page.locator("#model option")).to_have_text(["Tiny", f"Mended {EVIL}"])
+    window.check_quiet()
+
+
+def test_a_layer_and_a_node_show_what_reaches_them(served: Scripted, window: Seen, tmp_path: Path) -> None:
+    """Against the answers that are documented for the method."""
+    asked: list[bytes] = []
+    done = served.portal.call(lambda: served.stage.done(target="nodule"))
+    document = served.portal.call(served.stage.client.get, f"/api/v1/explanations/{done}").json()
+    filters = [{"part": "error", "layer": "low", "parent": 3, "node": 0, "strength": 0.25}]
+
+    def with_method(route: Route) -> None:
+        body = route.fetch().json()
+        others = [card for card in body["methods"] if card["name"] != "causal"]
+        route.fulfill(
+            json={"methods": [*others, {**others[0], "name": "causal", "title": "Causal pathways"}]}
+        )
+
+    def answered(route: Route) -> None:
+        asked.append(route.request.post_data_buffer or b"")
+        target = document["targets"][0]
+        target["map"]["details"] = {"filters": filters}
+        route.fulfill(json={**document, "method": {**document["method"], "name": "causal"}})
+
+    window.page.route("**/api/v1/methods", with_method)
+    window.page.route("**/api/v1/explanations", answered)
+    section = opened(window)
+    chosen(window, tmp_path)
+    found(window, "nodule")
+    section.get_by_role("button", name="Layer middle").click()
+    panels = section.locator(".maps .panel[data-state=done]")
+    expect(panels).to_have_count(1)
+    expect(panels.locator("h3")).to_have_text("middle")
+    assert b'{"layer":"middle"}' in asked[0]
+    assert b'name="target"\r\n\r\n2\r\n' in asked[0]
+    assert b'filename="0.png"' in asked[0]  # the first of the class
+    tab_to(window, ".sheet")
+    for key in ("Home", "ArrowRight", "ArrowDown", "Enter"):
+        window.page.keyboard.press(key)
+    expect(panels).to_have_count(2)
+    assert b'{"layer":"middle","filters":16}' in asked[1]
+    expect(panels.nth(1).locator(".target")).to_have_text("from low 3, 0.25")
+    section.get_by_role("button", name="Open among the maps").click()
+    window.wait_for_maps(3)
+    expect(window.page.locator("#grid .panel")).to_have_count(1)
+    window.check_quiet()
+
+
+def test_without_the_method_the_graph_is_there_all_the_same(window: Seen, tmp_path: Path) -> None:
+    def without_method(route: Route) -> None:
+        methods = [card for card in route.fetch().json()["methods"] if card["name"] != "causal"]
+        route.fulfill(json={"methods": methods})
+
+    window.page.route("**/api/v1/methods", without_method)
+    section = opened(window)
+    chosen(window, tmp_path)
+    found(window, "nodule")
+    expect(section.get_by_text("no method that draws what reaches a layer")).to_be_visible()
+    section.get_by_role("button", name="Layer middle").click()
+    expect(section.locator(".maps .panel")).to_have_count(0)
     window.check_quiet()
 
 

@@ -1,8 +1,8 @@
 /** The curves of a causal graph: accuracy without its critical nodes, and without its distracting paths. */
 
-import { call, Refusal } from "./api.js";
 import { Chart, legend } from "./chart.js";
-import { element, percent, unique } from "./dom.js";
+import { element, percent } from "./dom.js";
+import { maker } from "./maker.js";
 
 /** @typedef {import("./chart.js").Series} Series */
 
@@ -78,10 +78,10 @@ export function fidelityCurves(result) {
  * What becomes of the accuracy without more and more of the distracting paths, and a model made of it.
  * @param {any} result
  * @param {any} document its analysis
- * @param {() => Promise<void>} made is told of a new model
+ * @param {{name: string, made: () => Promise<void>}} options of who makes a model of a share
  * @returns {HTMLElement[]}
  */
-export function repairCurves(result, document, made) {
+export function repairCurves(result, document, options) {
   const { steps } = result;
   const words = steps.map((/** @type {any} */ step) => percent(step.share));
   const at = steps.map((/** @type {any} */ step) => step.share);
@@ -108,67 +108,9 @@ export function repairCurves(result, document, made) {
     element("figure", {}, element("figcaption", {}, "Accuracy"), chart.root),
     legend(series),
     reading.root,
-    maker(result, document, made),
+    maker(result, document, options),
     table("The figures", ["share", "nodes", "numbers set to 0", ...known.map(([, title]) => title)], rows),
   ];
-}
-
-/**
- * Makes a model of a share.
- * @param {any} result
- * @param {any} document
- * @param {() => Promise<void>} made
- */
-function maker(result, document, made) {
-  const id = unique();
-  const select = element(
-    "select",
-    { id },
-    ...result.steps.map((/** @type {any} */ step) => {
-      const best = step.share === result.best ? " (best)" : "";
-      return element("option", { value: step.share }, `${percent(step.share)}${best}`);
-    }),
-  );
-  select.value = String(result.best);
-  const state = element("p", { class: "state", role: "status" });
-  const make = async () => {
-    button.disabled = true;
-    state.classList.remove("problem");
-    try {
-      const repair = await repaired(document.id, Number(select.value));
-      await made();
-      state.textContent = `${repair.title} is among the models now, as ${repair.model.id}.`;
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      state.classList.add("problem");
-      const none = [404, 405].includes(error.status) && !error.errors.length;
-      const wrong = error.errors.map(({ field, message }) => `${field} ${message}.`).join(" ");
-      state.textContent = none ? "This service makes no models of repairs." : wrong || error.message;
-    } finally {
-      button.disabled = false;
-    }
-  };
-  const button = element("button", { type: "button", onclick: make }, "Make this a model");
-  const warning =
-    "The share was chosen on these very pictures, so what it promises is too good: measure the model again " +
-    "on pictures that neither the graph nor the repair has seen.";
-  return element(
-    "div",
-    { class: "maker" },
-    element("div", { class: "row choose" }, element("label", { for: id }, "Share"), select, button),
-    state,
-    element("p", { class: "hint" }, warning),
-  );
-}
-
-/**
- * @param {string} analysis
- * @param {number} chosen
- */
-async function repaired(analysis, chosen) {
-  const body = JSON.stringify({ analysis, share: chosen });
-  const headers = { "Content-Type": "application/json" };
-  return (await call("/api/v1/repairs", { method: "POST", headers, body })).json();
 }
 
 /** One sentence for the place that is pointed at in any of the charts. */

@@ -86,6 +86,8 @@ export class GraphStudy {
       map.show({ layer, node });
       map.root.scrollIntoView({ block: "nearest" });
     };
+    const card = menu.models.find((/** @type {any} */ each) => each.id === graph.model.id);
+    const making = { name: card?.title || graph.model.id, made: modelsChanged };
     const shared = { document: this.document, graph, pictures, kinds };
     this.body.replaceChildren(
       signs(),
@@ -95,7 +97,7 @@ export class GraphStudy {
       nodeTables(graph, pick),
       map.root,
       new GraphUse({ ...FIDELITY, draw: fidelityCurves }, shared).root,
-      new GraphUse({ ...REPAIR, draw: (found, of) => repairCurves(found, of, modelsChanged) }, shared).root,
+      new GraphUse({ ...REPAIR, draw: (found, of) => repairCurves(found, of, making) }, shared).root,
     );
   }
 
