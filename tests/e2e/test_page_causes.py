@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import httpx
 import pytest
@@ -14,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Route, expect
 from jobs.errors import Failure, NotExplainable
 from tests.api import LABELS, png
 from tests.e2e import scenes
-from tests.e2e.page import Scheme, Scripted, Seen, seen
+from tests.e2e.page import DROP, Scheme, Scripted, Seen, seen
 from tests.e2e.test_page import saved
 from tests.e2e.test_page_access import tab_to
 from tests.e2e.test_page_scripted import hold
@@ -311,6 +314,27 @@ def test_what_is_wrong_is_said_where_it_is(served: Scripted, window: Seen, tmp_p
     ask.click()
     expect(section.locator(".running .state")).to_contain_text("It has no layer with nodes.")
     window.check_quiet(refusals=True)
+
+
+@pytest.mark.parametrize("way", ["drop", "pick"])
+def test_an_archive_names_its_own_classes(served: Scripted, window: Seen, tmp_path: Path, way: str) -> None:
+    archive = io.BytesIO()
+    with ZipFile(archive, "w") as file:
+        for number, label in enumerate(OF_CLASSES):
+            file.writestr(f"{label}/{number}.png", png(number))
+    section = opened(window)
+    if way == "drop":
+        text = base64.b64encode(archive.getvalue()).decode()
+        section.locator(".drop").evaluate(DROP, [text, "set.zip", "application/zip", "drop"])
+    else:
+        (tmp_path / "set.zip").write_bytes(archive.getvalue())
+        section.locator("input[type=file]").first.set_input_files(tmp_path / "set.zip")
+    expect(section.get_by_text("set.zip; its folders or labels name the classes.")).to_be_visible()
+    expect(section.get_by_label("Their classes")).to_be_disabled()
+    found(window, "nodule")
+    assert len(served.stage.worker.seen[-1].survey) == OF_CLASSES.count("nodule")
+    expect(window.page.locator("#image-name")).to_be_empty()  # what was dropped is no image to explain
+    window.check_quiet()
 
 
 def test_labels_of_a_file_count_and_stay_text(window: Seen, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ const NEAR = 11; // pixels within which a node is meant
 
 /**
  * @typedef {import("./causal-layout.js").Spot} Spot
- * @typedef {import("./causal-layout.js").Line} Line
  * @typedef {{point: (spot: Spot|null) => void, pick: (layer: string, spot: Spot|null) => void}} Told
  */
 
@@ -36,6 +35,7 @@ export class CausalGraph {
     this.root = element("div", { class: "causal" }, this.sheet, this.names);
     this.layout = layoutOf(graph, 0);
     this.draw = eachFrame(() => this.paint());
+    this.stress = eachFrame(() => this.paintUpon());
     this.listen();
   }
 
@@ -128,7 +128,7 @@ export class CausalGraph {
     this.pointed = spot;
     this.sheet.classList.toggle("over", spot !== null);
     this.told.point(spot ?? this.picked);
-    this.draw();
+    this.stress();
   }
 
   /** @param {Spot} spot */
@@ -143,7 +143,7 @@ export class CausalGraph {
    */
   take(spot) {
     this.picked = spot;
-    this.draw();
+    this.stress();
     return spot;
   }
 
@@ -193,18 +193,22 @@ export class CausalGraph {
   }
 
   paint() {
+    const pen = new Pen(this.all, this.layout);
+    this.layout.lines.forEach((line) => pen.line(line, 0.08 + 0.42 * line.strength));
+    this.layout.columns.forEach(({ spots }) => spots.forEach((spot) => pen.spot(spot)));
+    pen.spot(this.layout.target);
+    this.paintUpon();
+  }
+
+  /** What is pointed at, or else picked, upon all the rest. */
+  paintUpon() {
     const shown = this.pointed ?? this.picked;
-    const of = (/** @type {Line} */ line) => line.from === shown || line.to === shown;
     this.sheet.classList.toggle("dim", shown !== null);
-    const ink = new Pen(this.all, this.layout);
-    this.layout.lines.forEach((line) => ink.line(line, 0.08 + 0.42 * line.strength));
-    this.layout.columns.forEach(({ spots }) => spots.forEach((spot) => ink.spot(spot)));
-    ink.spot(this.layout.target);
-    const upon = new Pen(this.some, this.layout);
-    const lines = shown ? this.layout.lines.filter(of) : [];
-    lines.forEach((line) => upon.line(line, 0.45 + 0.55 * line.strength));
-    new Set(lines.flatMap(({ from, to }) => [from, to])).forEach((spot) => upon.spot(spot));
-    if (shown) upon.spot(shown);
-    for (const spot of [this.pointed, this.picked]) if (spot) upon.ring(spot);
+    const pen = new Pen(this.some, this.layout);
+    const lines = shown ? this.layout.lines.filter(({ from, to }) => from === shown || to === shown) : [];
+    lines.forEach((line) => pen.line(line, 0.45 + 0.55 * line.strength));
+    new Set(lines.flatMap(({ from, to }) => [from, to])).forEach((spot) => pen.spot(spot));
+    if (shown) pen.spot(shown);
+    for (const spot of [this.pointed, this.picked]) if (spot) pen.ring(spot);
   }
 }

@@ -3,7 +3,7 @@
 const STEP = 13; // pixels from node to node
 const ROWS = 26; // nodes above each other
 const MOST_OTHERS = 128; // nodes without a role that are shown of a layer
-const MOST_EDGES = 1000; // of a layer, the strongest
+const MOST_EDGES = 8000; // the strongest of each layer
 const PAD = 16;
 const CLASS_ROOM = 120;
 const MANY = 16; // layers beyond which columns are narrower
@@ -22,7 +22,9 @@ const ROLES = ["necessary", "distracting", null];
  *
  * @typedef {{from: Spot, to: Spot, response: number, strength: number}} Line `strength` 0 to 1 in its layer
  * @typedef {{layer: any, x: number, room: number, spots: Spot[], left: number}} Column
- * @typedef {{width: number, height: number, columns: Column[], lines: Line[], target: Spot}} Layout
+ * All of it; `edges` counts those that are not drawn, too.
+ * @typedef {{width: number, height: number, columns: Column[], target: Spot}} Places
+ * @typedef {Places & {lines: Line[], edges: number}} Layout
  */
 
 /**
@@ -51,7 +53,8 @@ export function layoutOf(graph, room) {
     ...{ node: null, layer: "classes", x: x + 12, y: height / 2, radius: 7 },
     ...{ column: columns.length, row: 0 },
   };
-  return { width: x + CLASS_ROOM, height, columns, lines: linesOf(graph, columns, target), target };
+  const edges = graph.layers.flatMap((/** @type {any} */ layer) => layer.edges).length;
+  return { width: x + CLASS_ROOM, height, columns, lines: linesOf(graph, columns, target), edges, target };
 }
 
 /**
@@ -76,7 +79,7 @@ export const byEffect = (nodes) =>
  * @returns {Column}
  */
 function columnOf(layer, nodes, { x, room, height, place }) {
-  const most = Math.max(...nodes.map((node) => Math.abs(node.effect)), Number.MIN_VALUE);
+  const most = largest(nodes.map(({ effect }) => effect));
   const wide = Math.ceil(nodes.length / ROWS) * STEP;
   const top = (height - (Math.min(nodes.length, ROWS) - 1) * STEP) / 2;
   const left = x + (room - wide + STEP) / 2;
@@ -103,9 +106,10 @@ function linesOf(graph, columns, target) {
     columns.flatMap(({ spots }) => spots.map((spot) => [`${spot.layer}/${spot.node.index}`, spot])),
   );
   known.set(`classes/${graph.target}`, target);
+  const room = Math.ceil(MOST_EDGES / graph.layers.length);
   return graph.layers
     .flatMap((/** @type {any} */ layer) => {
-      const most = Math.max(...layer.edges.map((/** @type {any} */ each) => Math.abs(each.response)), 0) || 1;
+      const most = largest(layer.edges.map((/** @type {any} */ each) => each.response));
       return layer.edges
         .map((/** @type {any} */ edge) => ({
           from: known.get(`${layer.name}/${edge.node}`),
@@ -115,7 +119,13 @@ function linesOf(graph, columns, target) {
         }))
         .filter((/** @type {Line} */ line) => line.from && line.to)
         .sort((/** @type {Line} */ one, /** @type {Line} */ other) => one.strength - other.strength)
-        .slice(-MOST_EDGES);
+        .slice(-room);
     })
     .sort((/** @type {Line} */ one, /** @type {Line} */ other) => one.strength - other.strength);
 }
+
+/**
+ * The largest magnitude; 1 where all are zero, so that one can divide by it.
+ * @param {number[]} values of which there may be very many
+ */
+const largest = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;

@@ -90,7 +90,7 @@ export class GraphStudy {
     const making = { name: card?.title || graph.model.id, made: modelsChanged };
     const shared = { document: this.document, graph, pictures, kinds };
     this.body.replaceChildren(
-      signs(),
+      signs(drawn.layout),
       drawn.root,
       facts,
       this.files(),
@@ -156,7 +156,8 @@ function described({ model, images, treatment }) {
   return `in ${model.id}: ${count}, ${done}, level ${level}${corrected}`;
 }
 
-const signs = () =>
+/** @param {import("./causal-layout.js").Layout} layout */
+const signs = ({ lines, edges }) =>
   element(
     "ul",
     { class: "signs" },
@@ -164,4 +165,5 @@ const signs = () =>
     element("li", { class: "distracting" }, "■ distracting: without it the class gains"),
     element("li", {}, "· neither"),
     element("li", {}, "dashed: a response below zero"),
+    element("li", { hidden: lines.length === edges }, `the ${lines.length} strongest of ${edges} edges`),
   );

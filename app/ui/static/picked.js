@@ -10,11 +10,24 @@
 export const named = (file) => ({ name: file.webkitRelativePath || file.name, file });
 
 /**
- * All files at and below what was dropped.
- * @param {any} entry
+ * All files that were dropped, with those of folders.
+ * @param {DataTransferItem[]} items
  * @returns {Promise<Named[]>}
  */
-export async function walk(entry) {
+export async function dropped(items) {
+  // The items are empty once anything was waited for.
+  const found = items
+    .filter(({ kind }) => kind === "file")
+    .map((item) => ({ entry: item.webkitGetAsEntry(), file: item.getAsFile() }));
+  const files = found.map(({ entry, file }) => (entry ? walk(entry) : file ? [named(file)] : []));
+  return (await Promise.all(files)).flat();
+}
+
+/**
+ * @param {any} entry a file, or a folder
+ * @returns {Promise<Named[]>}
+ */
+async function walk(entry) {
   if (entry.isFile) {
     const file = await new Promise((found, failed) => entry.file(found, failed));
     return [{ name: entry.fullPath.replace(/^\//, ""), file }];

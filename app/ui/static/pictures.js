@@ -2,7 +2,7 @@
 
 import { call } from "./api.js";
 import { element, unique } from "./dom.js";
-import { labelsOf, named, walk } from "./picked.js";
+import { dropped, labelsOf, named } from "./picked.js";
 
 const PICTURE = /\.(png|jpe?g|webp|tiff?)$/i;
 const LABELS = "labels.json";
@@ -70,9 +70,7 @@ export class Pictures {
       });
     }
     this.zone.addEventListener("drop", async (/** @type {DragEvent} */ event) => {
-      const items = [...(event.dataTransfer?.items ?? [])].map((item) => item.webkitGetAsEntry?.());
-      const found = await Promise.all(items.filter((entry) => entry !== null).map(walk));
-      this.take(found.flat());
+      this.take(await dropped([...(event.dataTransfer?.items ?? [])]));
     });
   }
 
