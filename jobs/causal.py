@@ -7,6 +7,7 @@ of Neural Networks", sections 3, 5 and 6.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from pydantic import Field
@@ -61,6 +62,10 @@ class LayerShape(Message):
     nodes: int
     children: tuple[str, ...]
     share: float
+
+    def targets(self, necessary: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+        """The nodes to which paths are blocked: the necessary ones above, of layers that have some."""
+        return {child: necessary[child] for child in self.children if necessary.get(child)}
 
 
 class Skeleton(Message):

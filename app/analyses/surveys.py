@@ -21,6 +21,7 @@ from jobs.causal import (
     MaskingQuestion,
     Paths,
     Skeleton,
+    SkeletonQuestion,
     WeightCut,
 )
 from jobs.errors import ImageGone, InternalError, JobFailed, Unreadable
@@ -35,10 +36,6 @@ SKELETON, LAYER, MASKING = "causal-skeleton", "causal-layer", "masked-prediction
 
 A = TypeVar("A", bound=Message)
 Mask = tuple[Cut, ...]
-
-
-class Nothing(Message):
-    """The question of a survey that needs none."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ class Surveyor:
         """
 
         async def find() -> Skeleton:
-            found = await self._ask(SKELETON, self.images[:1], Nothing(), Skeleton, 1.0)
+            found = await self._ask(SKELETON, self.images[:1], SkeletonQuestion(), Skeleton, 1.0)
             await self._keep(SKELETON, found.answer, [found.job], parts(found.answer))
             return found.answer
 

@@ -9,7 +9,7 @@ divides image by image; an image whose output is near zero would then outweigh a
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -83,34 +83,27 @@ def discover(
     started = time.perf_counter()
     treatment, circumstances = treatment or Treatment(), circumstances or Circumstances()
     subject = anatomy(network, images)
-    found: dict[str, Layer] = {}
+    necessary: dict[str, tuple[int, ...]] = {CLASSES: (target,)}
+    found: list[Layer] = []
     forwards = 0.0
     for shape in reversed(subject.skeleton.layers[:-1]):
-        targets = targets_above(shape.children, found, target)
-        if targets:
+        if targets := shape.targets(necessary):
             question = LayerQuestion(target=target, layer=shape.name, targets=targets, treatment=treatment)
             answer = examine_layer(subject, images, question, circumstances)
             forwards += answer.forwards
             if answer.layer is not None:
-                found[shape.name] = answer.layer
+                found.append(answer.layer)
+                necessary[shape.name] = answer.layer.necessary
     return CausalGraph(
         model=model or ModelRef(id="network", digest="sha256:" + "0" * 64),
         target=target,
         label=label,
         images=len(images),
         treatment=treatment,
-        layers=tuple(reversed(found.values())),
+        layers=tuple(reversed(found)),
         forwards=forwards,
         seconds=time.perf_counter() - started,
     )
-
-
-def targets_above(
-    children: Sequence[str], found: Mapping[str, Layer], target: int
-) -> dict[str, tuple[int, ...]]:
-    """The nodes to which paths are weakened: the necessary ones of the layers above, or the class."""
-    known = {name: layer.necessary for name, layer in found.items()} | {CLASSES: (target,)}
-    return {name: known[name] for name in children if known.get(name)}
 
 
 class _Search:

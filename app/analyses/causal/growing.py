@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from app.analyses.surveys import FoundLayer, Surveyor
 from jobs.causal import CLASSES, CausalGraph, Layer, LayerQuestion, LayerShape, Skeleton, Treatment
-
-Nodes = Mapping[str, tuple[int, ...]]  # of layers, by their names
 
 
 async def grown(
@@ -20,7 +18,7 @@ async def grown(
     necessary: dict[str, tuple[int, ...]] = {CLASSES: (target,)}
     found: list[FoundLayer] = []
     for shape in reversed(below_classes(skeleton)):
-        part, targets = f"{prefix}{shape.name}", targets_of(shape, necessary)
+        part, targets = f"{prefix}{shape.name}", shape.targets(necessary)
         if targets:
             question = LayerQuestion(target=target, layer=shape.name, targets=targets, treatment=treatment)
             found.append(await surveyor.layer(part, shape, question))
@@ -34,11 +32,6 @@ async def grown(
 def below_classes(skeleton: Skeleton) -> tuple[LayerShape, ...]:
     """The layers whose nodes are tested, bottom first."""
     return tuple(shape for shape in skeleton.layers if shape.name != CLASSES)
-
-
-def targets_of(shape: LayerShape, necessary: Nodes) -> dict[str, tuple[int, ...]]:
-    """The necessary nodes of the layers to which paths lead, of those that have some."""
-    return {child: necessary[child] for child in shape.children if necessary.get(child)}
 
 
 def without_nodes(shape: LayerShape) -> Layer:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app.analyses.causal.growing import below_classes, targets_of
+from app.analyses.causal.growing import below_classes
 from app.analyses.surveys import Mask
 from jobs.causal import CausalGraph, Cut, Role, Skeleton
 
@@ -46,7 +46,7 @@ def repairing(graph: CausalGraph, skeleton: Skeleton, share: float) -> Mask:
     for name, index in nodes[: round(share * len(nodes))]:
         chosen[name].append(index)
     necessary = graph.necessary
-    targets = {shape.name: targets_of(shape, necessary) for shape in below_classes(skeleton)}
+    targets = {shape.name: shape.targets(necessary) for shape in below_classes(skeleton)}
     return cuts_of(chosen, targets)
 
 
