@@ -37,11 +37,12 @@ export class GraphStudy {
     this.heading = element("h2", {}, this.title);
     this.about = element("p", { class: "hint" }, `in ${document.model.id}`);
     this.progress = new Progress(this.title);
+    this.saving = element("div", { class: "files" });
     this.body = element("div", { class: "body" });
     this.root = element(
       "article",
       {},
-      element("header", {}, this.heading, this.about),
+      element("header", {}, element("div", {}, this.heading, this.about), this.saving),
       this.progress.root,
       this.body,
     );
@@ -73,6 +74,7 @@ export class GraphStudy {
       this.body.replaceChildren(element("p", {}, "No layer of the model has nodes with paths to the class."));
       return;
     }
+    this.saving.replaceChildren(...this.files());
     const facts = element("div", { class: "node", role: "status" }, element("p", { class: "hint" }, HINT));
     const map = new LayerMap(graph, pictures, { menu, ...around });
     this.map = map;
@@ -93,9 +95,8 @@ export class GraphStudy {
       signs(drawn.layout),
       drawn.root,
       facts,
-      this.files(),
-      nodeTables(graph, pick),
       map.root,
+      nodeTables(graph, pick),
       new GraphUse({ ...FIDELITY, draw: fidelityCurves }, shared).root,
       new GraphUse({ ...REPAIR, draw: (found, of) => repairCurves(found, of, making) }, shared).root,
     );
@@ -105,6 +106,7 @@ export class GraphStudy {
     this.map?.offer();
   }
 
+  /** Buttons that save the graph in each of its forms. */
   files() {
     const { links } = this.document;
     const name = this.title.toLowerCase().replace(/[^a-z0-9]+/g, "-");
@@ -118,14 +120,12 @@ export class GraphStudy {
         });
       return element("button", { type: "button", class: "quiet", onclick }, title);
     };
-    return element(
-      "div",
-      { class: "files" },
+    return [
       button("JSON", `${links.result}.json`),
       button("GraphML", links.graphml),
       button("PNG", links.png),
       wrong,
-    );
+    ];
   }
 }
 

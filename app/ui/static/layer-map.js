@@ -11,7 +11,7 @@ import { keep } from "./shelf.js";
 const METHOD = "causal";
 const FILTERS = 16; // single filters that are looked at
 const MOST_NAMES = 200;
-const LOOK = /** @type {const} */ ({ palette: "", clip: 99, sign: "both", alone: false, contour: null });
+const LOOK = /** @type {const} */ ({ clip: 99, sign: "both", alone: false, contour: null });
 
 /**
  * @typedef {{layer: string, node: number|null}} Wanted
@@ -160,7 +160,8 @@ export class LayerMap {
     panel.setSubtitle(words);
     panel.setBase(base);
     panel.setMap({ values, height: shape[0], width: shape[1], box: target.map.box });
-    panel.paint(LOOK, this.around.palettes);
+    const { palettes } = this.around;
+    panel.paint({ ...LOOK, palette: palettes.defaults.signed }, palettes); // one for all that stand together
     panel.setEnd("done");
     panel.closing.hidden = true;
     return panel;
