@@ -157,13 +157,14 @@ def _services(
     store, registry, queue = JobStore(redis, keys), Registry(redis, keys), JobQueue(redis, keys)
     menu, secret, lookout = Menu(load_catalogue(), registry), _secret(settings), Lookout(store, changes)
     records, image_sets = Analyses(redis, keys), ImageSets(redis, keys)
-    desk, admission = Desk(menu, decoder, secret), Admission(queue, limits_of(settings))
+    graphs, admission = Graphs(redis, keys), Admission(queue, limits_of(settings))
+    desk = Desk(menu, decoder, graphs, secret)
     inquiry = Inquiry(desk, admission, queue, lookout, store)
     examiner = Examiner(SanityRecords(redis, keys), inquiry, menu, enabled=settings.sanity_checks)
     tools = Tools(
         analyses=records,
         image_sets=image_sets,
-        graphs=Graphs(redis, keys),
+        graphs=graphs,
         queue=queue,
         store=store,
         changes=changes,

@@ -9,6 +9,7 @@ from app.access import ApiKey
 from app.asked import asked_model
 from app.errors import invalid
 from app.fields import valid
+from app.graphs import graphs_for
 from app.images import Darkroom, Picture, picture_of
 from app.menu import Menu
 from app.others import named_models
@@ -17,9 +18,11 @@ from app.schemas import BatchFields, ExplanationFields, Spec
 from app.uploads.decoder import Decoded, Decoder
 from app.webhooks.wishes import webhook_of
 from app.wishes import Wish, Wishes
-from jobs.catalogue import ModelCard
+from jobs.catalogue import ModelCard, Need
 from jobs.errors import Problem
+from jobs.excerpts import GraphExcerpt
 from jobs.fingerprint import named_job
+from jobs.graphs import Graphs
 from jobs.job import Job, Opened, Terms, Webhook, WebhookEvent
 from jobs.registry import ServedModel
 
@@ -51,8 +54,8 @@ class Order:
 class Desk:
     """Turns submissions of clients into jobs."""
 
-    def __init__(self, menu: Menu, decoder: Decoder, secret: bytes) -> None:
-        self._menu, self._wishes = menu, Wishes(menu)
+    def __init__(self, menu: Menu, decoder: Decoder, graphs: Graphs, secret: bytes) -> None:
+        self._menu, self._wishes, self._graphs = menu, Wishes(menu), graphs
         self._darkroom = Darkroom(decoder, secret)
         self._secret = secret
 
@@ -62,6 +65,7 @@ class Desk:
         fields = valid(ExplanationFields, submission.fields, "", problems)
         model = await asked_model(self._menu, fields.get("model"), problems)
         wish = self._wishes.wish(fields, model, "", problems, await self._others([fields]))
+        [wish] = await self._with_graphs(tenant, model, {"": wish}, problems)
         self._wishes.check_files([fields], submission, problems)
         webhook = webhook_of(fields, key, problems)
         [order] = await self._orders(tenant, submission, model, [wish], problems)
@@ -75,10 +79,11 @@ class Desk:
         asked = list(enumerate(fields.get("specs", ())))
         specs = [valid(Spec, spec, f"specs.{index}.", problems) for index, spec in asked]
         others = await self._others(specs)
-        wishes = [
-            self._wishes.wish(spec, model, f"specs.{index}.", problems, others)
-            for index, spec in enumerate(specs)
-        ]
+        wished = {
+            prefix: self._wishes.wish(spec, model, prefix, problems, others)
+            for prefix, spec in ((f"specs.{index}.", spec) for index, spec in enumerate(specs))
+        }
+        wishes = await self._with_graphs(tenant, model, wished, problems)
         self._wishes.check_files(specs, submission, problems)
         webhook = webhook_of(fields, key, problems)
         orders = await self._orders(tenant, submission, model, wishes, problems)
@@ -95,6 +100,25 @@ class Desk:
     def drawn(self, tenant: str, decoded: Decoded) -> Picture:
         """A picture of pixels that nobody sent."""
         return picture_of(self._secret, tenant, decoded)
+
+    async def _with_graphs(
+        self,
+        tenant: str,
+        model: ModelCard | None,
+        wishes: Mapping[str, Wish | None],
+        problems: list[Problem],
+    ) -> list[Wish | None]:
+        """The wishes by the prefix of their fields, with the causal graphs for those that need some."""
+        needy = self._menu.catalogue.in_need(Need.GRAPH)
+        found: list[Wish | None] = []
+        known: Mapping[int, GraphExcerpt] | None = None
+        for prefix, wish in wishes.items():
+            if model is None or wish is None or wish.method.name not in needy:
+                found.append(wish)
+                continue
+            known = await self._graphs.excerpts(tenant, model.ref) if known is None else known
+            found.append(replace(wish, graphs=graphs_for(wish, model, known, prefix, problems)))
+        return found
 
     async def _others(self, specs: Sequence[Fields]) -> Sequence[ServedModel]:
         """All models, where metrics name some; one that was just announced is among them."""
@@ -127,6 +151,7 @@ class Desk:
             image=image.ref,
             reference=reference.ref if reference else None,
             mask=mask.ref if mask else None,
+            graphs=wish.graphs,
             targets=wish.targets,
             metrics=wish.metrics,
             seed=wish.seed,

@@ -10,6 +10,7 @@ from app.others import Others
 from app.requests import Fields, Submission
 from jobs.catalogue import ModelCard, Need
 from jobs.errors import Problem
+from jobs.excerpts import GraphExcerpt
 from jobs.job import Lane, MethodRef, MetricRef, Terms
 from jobs.registry import ServedModel
 
@@ -41,7 +42,7 @@ MASK = Beside(
 class Wish:
     """One explanation that can be computed: a known method, complete parameters, classes that exist.
 
-    `files` are those that it takes beside the image.
+    `files` are those that it takes beside the image, `graphs` the causal graphs.
     """
 
     method: MethodRef
@@ -50,6 +51,7 @@ class Wish:
     metrics: tuple[MetricRef, ...]
     seed: int
     terms: Terms
+    graphs: tuple[GraphExcerpt, ...] = ()
 
 
 class Wishes:
@@ -150,7 +152,7 @@ class Wishes:
         catalogue = self._menu.catalogue
         if beside is MASK:
             return [card.name for card in catalogue.metrics if card.needs_mask]
-        return [card.name for card in catalogue.methods if Need.REFERENCE in card.needs]
+        return catalogue.in_need(Need.REFERENCE)
 
 
 def _named(spec: Fields, beside: Beside) -> Sequence[str]:

@@ -20,17 +20,21 @@ import workers
 from app.rendering import Style, overlay
 from examples.contact_sheet import CELL, PAPER, Row, contact_sheet
 from jobs.catalogue import Need
+from jobs.causal import CausalGraph
 from jobs.errors import NotExplainable
 from jobs.result import Box
+from workers.causal.discovery import discover
 from workers.methods import METHODS
 from workers.models.repository import Model, Repository
 from workers.phantom.pictures import normalise
 from workers.phantom.scenes import LABELS, Scene, draw, matching_plate
 
 OUTPUT = Path(__file__).parents[1] / "docs" / "images" / "methods"
-MODELS = ("phantom-resnet", "phantom-vgg", "phantom-vit", "phantom-shortcut")
+SHORTCUT = "phantom-shortcut"
+MODELS = ("phantom-resnet", "phantom-vgg", "phantom-vit", SHORTCUT)
 SEED, FINDING = 11, "nodule"
 OTHER_SEED, OTHER_FINDING = 12, "calcifications"  # what a method compares with that needs an image
+GRAPH_SEED, GRAPH_IMAGES = 8_000_000, 60  # what a method's causal graph is made of
 MAX_BYTES = 30_000
 PALETTES = ((48, 64), (32, 48), (24, 32), (18, 24), (14, 16))  # greys and colours: the first that is small
 GREYISH = 10  # levels between the channels of what counts as grey
@@ -82,10 +86,20 @@ def _map(method: str, model: Model, scene: Scene) -> NDArray[np.float32] | None:
             value_range=(black, white),
             patches=model.patches,
             reference=other,
+            graph=_graph(model, scene) if Need.GRAPH in METHODS[method].needs else None,
         )
     except NotExplainable:
         return None
     return np.asarray(maps[0].numpy(), dtype=np.float32)
+
+
+def _graph(model: Model, scene: Scene) -> CausalGraph:
+    """Of the class of the scene, from others of it with the plates that the network has learned."""
+    finding = LABELS[scene.label]
+    marker = matching_plate(finding) if model.card.id == SHORTCUT else None
+    scenes = [draw(GRAPH_SEED + number, finding=finding, marker=marker) for number in range(GRAPH_IMAGES)]
+    images = normalise(torch.from_numpy(np.stack([one.image for one in scenes])))
+    return discover(model.network, images, scene.label)
 
 
 def _overlay(scene: Scene, values: NDArray[np.float32]) -> Image.Image:

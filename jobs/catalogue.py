@@ -24,6 +24,7 @@ class Family(StrEnum):
     OPTIMISED_MASK = "optimised-mask"
     CONTRAST = "contrast"
     TRANSFORMER = "transformer"
+    CAUSAL = "causal"
 
 
 class Need(StrEnum):
@@ -36,8 +37,10 @@ class Need(StrEnum):
     SCORES = "scores"
     PROPAGATION = "propagation"
     REFERENCE = "reference"
+    GRAPH = "graph"
 
 
+BESIDE_THE_IMAGE = frozenset({Need.REFERENCE, Need.GRAPH})  # what there must be before anybody can ask
 CHEAP_COST = 100.0  # forward passes of a map
 PER_TARGET = frozenset({Need.INPUT_GRADIENTS, Need.PATH_GRADIENTS, Need.LAYER_GRADIENTS, Need.PROPAGATION})
 
@@ -66,7 +69,7 @@ class MethodCard(Message):
     @property
     def is_cheap(self) -> bool:
         """Whether a map costs little and needs nothing but the image."""
-        return self.cost <= CHEAP_COST and Need.REFERENCE not in self.needs
+        return self.cost <= CHEAP_COST and not BESIDE_THE_IMAGE.intersection(self.needs)
 
     # Any: the completed parameters of a job.
     def cost_of(self, params: Mapping[str, Any], n_targets: int) -> float:
@@ -141,6 +144,10 @@ class Catalogue(Message):
     def method(self, name: str) -> MethodCard | None:
         """The card of a method, or None."""
         return next((card for card in self.methods if card.name == name), None)
+
+    def in_need(self, need: Need) -> list[str]:
+        """The names of the methods that have a need."""
+        return [card.name for card in self.methods if need in card.needs]
 
     def metric(self, name: str) -> MetricCard | None:
         """The card of a metric, or None."""

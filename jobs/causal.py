@@ -7,11 +7,14 @@ of Neural Networks", sections 3, 5 and 6.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from enum import StrEnum
 
 from pydantic import Field
 
+from jobs.excerpts import GraphExcerpt, LayerExcerpt
 from jobs.job import Message, ModelRef
 
 CLASSES = "classes"  # the name of the uppermost layer: a node for each class
@@ -136,6 +139,18 @@ class Layer(Message):
         """Indices of the necessary nodes, in order."""
         return tuple(node.index for node in self.nodes if node.role is Role.NECESSARY)
 
+    @property
+    def excerpt(self) -> LayerExcerpt:
+        """What it takes to draw maps."""
+        necessary = [node for node in self.nodes if node.role is Role.NECESSARY]
+        without_role = [node.index for node in self.nodes if node.role is None]
+        return LayerExcerpt(
+            name=self.name,
+            necessary=tuple(node.index for node in necessary),
+            effects=tuple(node.effect for node in necessary),
+            others=() if necessary else tuple(without_role),
+        )
+
 
 class LayerAnswer(Message):
     """The effects that are known by now; the layer once they are all known."""
@@ -165,6 +180,25 @@ class CausalGraph(Message):
     def necessary(self) -> dict[str, tuple[int, ...]]:
         """The necessary nodes of each layer, with the class itself above them all."""
         return {layer.name: layer.necessary for layer in self.layers} | {CLASSES: (self.target,)}
+
+    @property
+    def digest(self) -> str:
+        """`sha256:` and 64 hex digits over all that it says, but for what it took."""
+        said = self.model_dump(mode="json", exclude={"forwards", "seconds"})
+        canonical = json.dumps(said, sort_keys=True, separators=(",", ":"))
+        return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+
+    @property
+    def excerpt(self) -> GraphExcerpt:
+        """What it takes to draw maps."""
+        return GraphExcerpt(
+            digest=self.digest,
+            model=self.model.digest,
+            target=self.target,
+            label=self.label,
+            images=self.images,
+            layers=tuple(layer.excerpt for layer in self.layers),
+        )
 
 
 class Cut(Message):

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from jobs.excerpts import GraphExcerpt
 from jobs.job import SCHEMA_VERSION, ImageRef, Job, MethodRef, MetricRef, ModelRef
 
 ID = r"^[a-z2-7]{32}$"  # how a name looks
@@ -28,6 +29,7 @@ def job_id(
     seed: int,
     reference_digest: str | None = None,
     mask_digest: str | None = None,
+    graph_digests: tuple[str, ...] = (),
     survey_digests: tuple[str, ...] = (),
 ) -> str:
     """32 lower-case base32 characters that are equal exactly when the explanations would be.
@@ -49,6 +51,7 @@ def job_id(
             seed,
             *(() if reference_digest is None else ("reference", reference_digest)),
             *(() if mask_digest is None else ("mask", mask_digest)),
+            *(("graphs", graph_digests) if graph_digests else ()),
             *((SURVEY, survey_digests) if survey_digests else ()),
         ],
     )
@@ -64,6 +67,7 @@ def named_job(
     image: ImageRef,
     reference: ImageRef | None = None,
     mask: ImageRef | None = None,
+    graphs: tuple[GraphExcerpt, ...] = (),
     survey: tuple[ImageRef, ...] = (),
     targets: tuple[int, ...] = (),
     metrics: tuple[MetricRef, ...] = (),
@@ -81,6 +85,7 @@ def named_job(
         seed=seed,
         reference_digest=reference.digest if reference else None,
         mask_digest=mask.digest if mask else None,
+        graph_digests=tuple(one.digest for one in graphs),
         survey_digests=tuple(one.digest for one in survey),
     )
     return Job(
@@ -91,6 +96,7 @@ def named_job(
         image=image,
         reference=reference,
         mask=mask,
+        graphs=graphs,
         survey=survey,
         targets=targets,
         metrics=metrics,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TypeVar, cast
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from jobs.causal import CausalGraph
 from jobs.connection import reachable
+from jobs.excerpts import GraphExcerpt
 from jobs.job import ModelRef
 from jobs.keys import Keys
+
+Words = TypeVar("Words", bound=BaseModel)
 
 
 class Graphs:
@@ -21,37 +25,56 @@ class Graphs:
 
     async def keep(self, tenant: str, graph: CausalGraph) -> None:
         """Keep a graph in place of the one that there was of its class."""
-        key = self._keys.causal_graphs(tenant, graph.model.key)
+        key, beside = self._keys_of(tenant, graph.model)
         with reachable():
             async with self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.hset(key, str(graph.target), graph.model_dump_json())
-                pipeline.expire(key, self._keys.lifetimes.sanity)
+                pipeline.hset(beside, str(graph.target), graph.excerpt.model_dump_json())
+                self._renew(pipeline, key, beside)
                 await pipeline.execute()
 
     async def of(self, tenant: str, model: ModelRef, target: int) -> CausalGraph | None:
         """The graph of a class; None when there is none, or none that this version can read."""
-        key = self._keys.causal_graphs(tenant, model.key)
+        key, beside = self._keys_of(tenant, model)
         with reachable():
             async with self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.hget(key, str(target))
-                pipeline.expire(key, self._keys.lifetimes.sanity)
-                content, _ = await pipeline.execute()
-        return _read(content)
+                self._renew(pipeline, key, beside)
+                content, *_ = await pipeline.execute()
+        return _read(CausalGraph, content)
 
     async def all(self, tenant: str, model: ModelRef) -> dict[int, CausalGraph]:
         """The graphs of all classes that have one, by the index of the class."""
-        key = self._keys.causal_graphs(tenant, model.key)
+        key, beside = self._keys_of(tenant, model)
+        return await self._all(CausalGraph, key, renewed=(key, beside))
+
+    async def excerpts(self, tenant: str, model: ModelRef) -> dict[int, GraphExcerpt]:
+        """What jobs carry of the graphs of all classes that have one, by the index of the class."""
+        key, beside = self._keys_of(tenant, model)
+        return await self._all(GraphExcerpt, beside, renewed=(key, beside))
+
+    async def _all(self, kind: type[Words], key: str, *, renewed: tuple[str, str]) -> dict[int, Words]:
         with reachable():
             async with self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.hgetall(key)
-                pipeline.expire(key, self._keys.lifetimes.sanity)
-                fields, _ = await pipeline.execute()
-        graphs = {int(target): _read(content) for target, content in cast(dict[bytes, bytes], fields).items()}
-        return {target: graph for target, graph in sorted(graphs.items()) if graph is not None}
+                self._renew(pipeline, *renewed)
+                fields, *_ = await pipeline.execute()
+        found = {
+            int(target): _read(kind, content) for target, content in cast(dict[bytes, bytes], fields).items()
+        }
+        return {target: words for target, words in sorted(found.items()) if words is not None}
+
+    def _keys_of(self, tenant: str, model: ModelRef) -> tuple[str, str]:
+        """Of the graphs, and of what jobs carry of them: the two live and die together."""
+        return self._keys.causal_graphs(tenant, model.key), self._keys.causal_excerpts(tenant, model.key)
+
+    def _renew(self, pipeline: Pipeline, *keys: str) -> None:
+        for key in keys:
+            pipeline.expire(key, self._keys.lifetimes.sanity)
 
 
-def _read(content: bytes | None) -> CausalGraph | None:
+def _read(kind: type[Words], content: bytes | None) -> Words | None:
     try:
-        return None if content is None else CausalGraph.model_validate_json(content)
+        return None if content is None else kind.model_validate_json(content)
     except ValidationError:
         return None

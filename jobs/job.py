@@ -8,6 +8,8 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from jobs.excerpts import GraphExcerpt
+
 SCHEMA_VERSION: Final = 1
 
 
@@ -108,8 +110,9 @@ class Job(Message):
     """One explanation to compute: an image, a model, a method, and the classes to explain.
 
     The reference is a second image, for methods that set the first one against it. The mask says where the
-    finding lies, for metrics that compare maps with that. A job without them does not speak of them, so that
-    workers that know of neither still read the job.
+    finding lies, for metrics that compare maps with that. The graphs are those of classes, for methods that
+    read causal graphs. A job without these does not speak of them, so that workers that know of none still
+    read the job.
 
     With a `survey` it is one: it looks at many images, of which the first is also the image of the job, and
     nothing else is asked of it; the method is the name, the version and the question of the survey. Nobody
@@ -125,6 +128,7 @@ class Job(Message):
     image: ImageRef
     reference: ImageRef | None = Field(None, exclude_if=lambda reference: reference is None)
     mask: ImageRef | None = Field(None, exclude_if=lambda mask: mask is None)
+    graphs: tuple[GraphExcerpt, ...] = Field((), exclude_if=lambda graphs: not graphs)
     survey: tuple[ImageRef, ...] = Field((), exclude_if=lambda survey: not survey)
     targets: tuple[int, ...] = Field((), description="Class indices; none means the predicted class.")
     metrics: tuple[MetricRef, ...] = ()
@@ -132,7 +136,7 @@ class Job(Message):
 
     @model_validator(mode="after")
     def _is_a_survey_or_none(self) -> Self:
-        beside = self.reference or self.mask or self.targets or self.metrics
+        beside = self.reference or self.mask or self.graphs or self.targets or self.metrics
         if self.survey and (self.survey[0] != self.image or beside):
             raise ValueError("a survey begins with the image of its job, and has images and a method alone")
         return self

@@ -32,6 +32,7 @@ All keys of one deployment share the hash tag `{namespace}`, so each script stay
 | `dead`                    | stream | dead letters with their reason                         | `DEAD`      |
 | `sanity:<model>`          | hash   | what was asked of a method -> `PairTrust` as JSON      | `SANITY`    |
 | `causal-graphs:<tenant>:<model>` | hash | class index -> newest `CausalGraph` as JSON      | `SANITY`    |
+| `causal-excerpts:<tenant>:<model>` | hash | class index -> its `GraphExcerpt` as JSON      | `SANITY`    |
 | `worker:<worker>`         | string | `WorkerCard` as JSON                                   | `HEARTBEAT` |
 | `workers`                 | zset   | worker ids by last heartbeat                           | `SEEN`      |
 | `model:<model>`           | string | `ModelCard` as JSON                                    | `SEEN`      |
@@ -136,6 +137,9 @@ class Keys:
 
     def causal_graphs(self, tenant: str, model_key: str) -> str:
         return self._key("causal-graphs", tenant, model_key)
+
+    def causal_excerpts(self, tenant: str, model_key: str) -> str:
+        return self._key("causal-excerpts", tenant, model_key)
 
     def analysis(self, analysis_id: str) -> str:
         return self._key("analysis", analysis_id)

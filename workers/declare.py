@@ -74,6 +74,7 @@ class Relevance:
     `standard_errors` is (R, H, W): of each value of `maps`, where they are means of random samples.
     `stops` says for each row why a method that draws samples stopped; None while it goes on.
     `not_found` is (R,) bool: rows of which a search ended without what it searched for.
+    `read` has for each row its layer and the grid of that, where rows do not all read the same one.
     `details` has for each row what else there is to say, in words of JSON; `parts` are further arrays.
     """
 
@@ -89,6 +90,11 @@ class Relevance:
     # Any: each method has words of its own.
     details: tuple[Mapping[str, Any], ...] | None = None
     parts: tuple[Part, ...] = ()
+    read: tuple[tuple[str, tuple[int, int]], ...] | None = None
+
+    def where(self, row: int) -> tuple[str | None, tuple[int, int]]:
+        """The layer that was read for a row, and the grid on which its map was computed."""
+        return (self.layer, self.native_grid) if self.read is None else self.read[row]
 
 
 @dataclass(frozen=True)

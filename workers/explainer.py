@@ -10,6 +10,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from jobs.causal import CausalGraph
 from jobs.errors import InvalidRequest, Problem
 from workers.declare import Method, Metric, Params, in_words, wrong_fields
 from workers.methods import METHODS
@@ -22,6 +23,7 @@ from workers.tensors.patch_gaussians import PatchGaussian
 CHUNK_ROWS = 32
 
 Targets = int | Sequence[int] | Tensor | None
+Graphs = CausalGraph | Sequence[CausalGraph] | None
 
 
 @torch.inference_mode(False)
@@ -37,6 +39,7 @@ def explain(
     value_range: tuple[float, float] | None = None,
     patches: PatchGaussian | None = None,
     reference: Tensor | None = None,
+    graph: Graphs = None,
     **params: Any,  # Any: each method has parameters of its own
 ) -> Tensor:
     """Relevance (N, H, W) float32 of a classifier for inputs (N, C, H, W); signed, not normalised.
@@ -46,6 +49,8 @@ def explain(
     `value_range` is black and white in the units of the inputs; without it the least and the greatest value
     of each input stand in. `patches` are statistics of such inputs, for `prediction-difference`. `reference`
     is an image (1, C, H, W) for all inputs, or one for each, for the methods that compare with another image.
+    `graph` is the causal graph of the class, made of this module, or those of several, for the methods that
+    read one.
     The module must be in evaluation mode, and is left as it was.
 
     Raises InvalidRequest naming every wrong parameter, and NotExplainable when the module cannot be
@@ -62,6 +67,7 @@ def explain(
         value_range=value_range,
         patches=patches,
         reference=reference,
+        graph=graph,
     )
     parts = [one.explainer.explain(one.probe).maps.detach().float() for one in asked]
     return torch.cat(parts).to(inputs.device)
@@ -101,12 +107,14 @@ def explained(
     value_range: tuple[float, float] | None = None,
     patches: PatchGaussian | None = None,
     reference: Tensor | None = None,
+    graph: Graphs = None,
 ) -> Iterator[Asked]:
     """The inputs (N, C, H, W) some at a time, made ready; arguments and errors are those of `explain`."""
     if inputs.dim() != 4 or not len(inputs):
         raise invalid("inputs", f"must be (N, C, H, W), not {tuple(inputs.shape)}")
     classes = _classes(targets, len(inputs))
     references = None if reference is None else _references(reference, inputs)
+    excerpts = [one.excerpt for one in ([graph] if isinstance(graph, CausalGraph) else graph or ())]
     for start in range(0, len(inputs), CHUNK_ROWS):
         some = slice(start, start + CHUNK_ROWS)
         shared = _record(module, inputs[some], method, params, value_range=value_range, patches=patches)
@@ -120,6 +128,7 @@ def explained(
             seeds=[seed] * len(rows),
             chunk_rows=CHUNK_ROWS,
             references=None if references is None else references[some],
+            graphs=None if graph is None else [excerpts] * len(rows),
         )
         explainer = explainer_of(method, params, shared.recording)
         yield Asked(method, params, shared, rows, probe, explainer, jurors_of(method, METHODS, shared))

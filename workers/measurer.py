@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from workers.declare import Measure, Metric, Params, Relevance
-from workers.explainer import CHUNK_ROWS, Asked, Targets, check, choose, explained, invalid
+from workers.explainer import CHUNK_ROWS, Asked, Graphs, Targets, check, choose, explained, invalid
 from workers.metrics import METRICS
 from workers.opinions import hear, one_by_one
 from workers.probe import Circumstances
@@ -40,6 +40,7 @@ def measure(
     value_range: tuple[float, float] | None = None,
     patches: PatchGaussian | None = None,
     reference: Tensor | None = None,
+    graph: Graphs = None,
     **params: Any,  # Any: each metric has parameters of its own
 ) -> Measure:
     """What a metric says of the maps that a method makes for inputs (N, C, H, W): values (N,).
@@ -53,9 +54,7 @@ def measure(
     Raises InvalidRequest naming every wrong parameter, and NotExplainable when the module cannot be
     explained by the method.
     """
-    chosen = METRICS.get(metric)
-    if chosen is None:
-        raise invalid("metric", f"there is no {metric!r}; there are {', '.join(METRICS)}")
+    chosen = _metric(metric)
     checked = _check_others(chosen, others, params)
     _check_shape("maps", maps, inputs)
     _check_masks(chosen, masks, inputs)
@@ -68,6 +67,7 @@ def measure(
         value_range=value_range,
         patches=patches,
         reference=reference,
+        graph=graph,
     )
     measures = [
         chosen.measure(_trial(one, others, *(_some(tensor, place) for tensor in (maps, masks))), checked)
@@ -77,7 +77,13 @@ def measure(
     return Measure(torch.cat([one.values for one in measures]), tuple(details) or None)
 
 
-# Any: each metric has parameters of its own.
+def _metric(name: str) -> Metric[Any]:  # Any: each metric has parameters of its own
+    if name not in METRICS:
+        raise invalid("metric", f"there is no {name!r}; there are {', '.join(METRICS)}")
+    return METRICS[name]
+
+
+# Any: see above
 def _check_masks(metric: Metric[Any], masks: Tensor | None, inputs: Tensor) -> None:
     _check_shape("masks", masks, inputs)
     if masks is not None and masks.dtype != torch.bool:

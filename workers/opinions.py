@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from jobs.catalogue import ModelCard
+from jobs.catalogue import ModelCard, Need
 from jobs.errors import NotExplainable, OutOfMemory
 from jobs.job import ImageRef, Opened
 from jobs.result import Box
@@ -136,6 +136,8 @@ def hear(
     images, targets = zip(*rows, strict=True)
     plain = make()
     try:
+        if Need.GRAPH in method.needs:
+            raise NotExplainable("the causal graphs at hand are of the weights of another network")
         shared = make(recording_for(method, params, plain))
         shared.expect(rows)
         said = _scores(shared, rows, classes)

@@ -170,6 +170,7 @@ class Run:
             chunk_rows=self._chunk_rows,
             circumstances=circumstances.part(0, share),
             references=self._references_of([task for task, _ in rows]),
+            graphs=[task.job.graphs for task, _ in rows] if Need.GRAPH in group[0].method.needs else None,
         )
         explainer = group[0].explainer
         relevance = explainer.explain(probe)

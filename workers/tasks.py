@@ -19,6 +19,8 @@ from workers.probe.layers import Layer, Layers
 from workers.probe.passes import Pass, Recording
 from workers.variants import variants
 
+NEEDS_GRAPHS = "needs a causal graph of the class: ask for one with POST /api/v1/analyses, kind causal-graph"
+
 Schema = TypeVar("Schema", bound=BaseModel)
 
 
@@ -97,6 +99,7 @@ def make_task(
     params = _params(method, job.method)
     metrics = [_metric(ref) for ref in job.metrics]
     _check_reference(method, job)
+    _check_graphs(method, job)
     _check_mask(metrics, job)
     wrong = [target for target in job.targets if not 0 <= target < classes]
     if wrong:
@@ -201,6 +204,16 @@ def _check_reference(method: Method[Any], job: Job) -> None:
     if needed != (job.reference is not None):
         message = f"{method.name} {'needs a' if needed else 'has no use for the'} reference image"
         raise NotExplainable.about("reference", message)
+
+
+def _check_graphs(method: Method[Any], job: Job) -> None:
+    """A group has graphs for all of its rows, or for none; they are of the weights that are explained."""
+    needed = Need.GRAPH in method.needs
+    if needed != bool(job.graphs):
+        message = f"{method.name} {NEEDS_GRAPHS if needed else 'has no use for causal graphs'}"
+        raise NotExplainable.about("target", message)
+    if any(graph.model != job.model.digest for graph in job.graphs):
+        raise NotExplainable.about("target", "a causal graph is of other weights")
 
 
 # Any: each metric has a class of parameters of its own.

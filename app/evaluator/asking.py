@@ -26,6 +26,10 @@ from jobs.job import Lane, MethodRef, MetricRef, ModelRef
 from jobs.pictures import ImageSet
 
 MOST_NAMES = 256
+UNFIT = {
+    Need.REFERENCE: "needs a reference beside each picture, which an image set does not have",
+    Need.GRAPH: "needs causal graphs of the classes: ask for it with explanations of single pictures",
+}
 Names = Annotated[tuple[Name, ...], at_most(MOST_NAMES)]
 
 
@@ -113,9 +117,9 @@ class Asking:
         asked = fields.get("methods") or cheap(list(cards.values()))
         problems += _unknown("methods", asked, cards, ", ".join(cards))
         for place, name in enumerate(asked):
-            if name in cards and Need.REFERENCE in cards[name].needs:
-                message = f"{name} needs a reference beside each picture, which an image set does not have"
-                problems.append(Problem(field=f"methods.{place}", message=message))
+            for need, words in UNFIT.items():
+                if name in cards and need in cards[name].needs:
+                    problems.append(Problem(field=f"methods.{place}", message=f"{name} {words}"))
         metrics = self._single(fields.get("metrics") or DEFAULT_METRICS, problems)
         given = {name: value for name, value in fields.items() if name in {"metric_params", "seed"}}
         common = {**given, "metrics": metrics, "lane": Lane.BULK}

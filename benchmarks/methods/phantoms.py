@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 import workers
 from jobs.catalogue import Need
+from jobs.causal import CausalGraph
 from jobs.errors import NotExplainable
+from workers.causal.discovery import discover
 from workers.methods import METHODS
 from workers.models.architectures import build
 from workers.models.repository import Model, Repository
@@ -26,6 +28,7 @@ FIRST_SEED = 6_000_000  # training and measuring drew from seeds from 1,000,000,
 HONEST = {"phantom-resnet": "phantom:resnet", "phantom-vgg": "phantom:vgg", "phantom-vit": "phantom:vit"}
 SHORTCUT = "phantom-shortcut"
 RANDOM_SEED = 5
+GRAPH_IMAGES, GRAPH_LAYERS = 16, 3  # of each class; more layers would change nothing in the topmost's map
 
 # What a method runs with here where its defaults would take long; where a map lies needs no finer sum.
 CHEAPER: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
@@ -101,8 +104,10 @@ def explained(
 ) -> NDArray[np.float32]:
     """(N, H, W), the maps of the targets; a method that compares gets the reference of each image.
 
-    `images` and `references` are (N, 1, H, W) as a phantom takes them. Raises NotExplainable.
+    `images` and `references` are (N, 1, H, W) as a phantom takes them. A method that reads causal graphs has
+    those that the first images of each class make. Raises NotExplainable.
     """
+    needs = METHODS[method].needs
     maps = workers.explain(
         network,
         images,
@@ -110,10 +115,18 @@ def explained(
         method=method,
         value_range=(-MEAN / STD, (1 - MEAN) / STD),
         patches=world(),
-        reference=references if Need.REFERENCE in METHODS[method].needs else None,
+        reference=references if Need.REFERENCE in needs else None,
+        graph=_graphs(network, images, torch.tensor(targets)) if Need.GRAPH in needs else None,
         **CHEAPER.get(method, {}),
     )
     return np.asarray(maps.numpy(), dtype=np.float32)
+
+
+def _graphs(network: nn.Module, images: Tensor, targets: Tensor) -> list[CausalGraph]:
+    return [
+        discover(network, images[targets == target][:GRAPH_IMAGES], target, most_layers=GRAPH_LAYERS)
+        for target in sorted(set(targets.tolist()))
+    ]
 
 
 def _loaded(model: str) -> Model:

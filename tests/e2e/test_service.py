@@ -18,7 +18,7 @@ from tests.e2e.scenes import calcifications, nodule, png
 from tests.waiting import wait_until
 
 CARDS = {card.name: card for card in load_catalogue().methods}
-METHODS = list(CARDS)
+METHODS = [name for name, card in CARDS.items() if Need.GRAPH not in card.needs]
 MODELS = ["phantom-resnet", "phantom-vgg", "phantom-vit"]
 ON_ATTENTION = ("attention-rollout", "transformer-relevance", "transformer-lrp")
 REFUSED = {
@@ -97,6 +97,31 @@ def test_a_phantom_that_a_method_cannot_explain_is_refused_with_a_reason(
 
     assert answer.status_code == 422
     assert answer.json()["code"] == "not-explainable"
+
+
+def test_a_class_is_explained_by_its_causal_graph_once_there_is_one(client: httpx.Client) -> None:
+    scene, model, seconds = nodule(), "phantom-vgg", {"Prefer": "wait=60"}
+    asked = {"model": model, "method": "causal", "target": "nodule", "params": '{"filters": 1}'}
+
+    def explained() -> httpx.Response:
+        files = {"image": png(scene)}
+        return client.post("/api/v1/explanations", files=files, data=asked, headers=seconds)
+
+    assert [error["field"] for error in explained().json()["errors"]] == ["target"]
+
+    pictures = [("images", (f"{seed}.png", png(nodule(seed)))) for seed in range(100, 112)]
+    image_set = client.post("/api/v1/image-sets", files=pictures).json()["id"]
+    body = {"kind": "causal-graph", "model": model, "image_set": image_set, "params": {"target": "nodule"}}
+    place = client.post("/api/v1/analyses", json=body).headers["location"]
+    assert client.get(place, headers=seconds).json()["state"] == "done"
+    answer = explained()
+
+    assert answer.status_code == 200, answer.text
+    target = answer.json()["targets"][0]
+    values = np.load(io.BytesIO(client.get(target["links"]["heatmap"], params={"format": "npy"}).content))
+    near = widened(scene.finding)
+    assert values[near].mean() > 3 * np.maximum(values, 0).mean()
+    assert target["map"]["details"]["filters"][0]["part"] == target["parts"][0]["name"] == "filter-1"
 
 
 def test_the_same_question_is_answered_at_once_and_with_the_same_bytes(client: httpx.Client) -> None:

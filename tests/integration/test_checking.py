@@ -33,6 +33,7 @@ def test_every_method_is_run_once_and_either_explains_or_says_why_not(tmp_path: 
     assert not [one for one in found if one.outcome in BAD]
     refused = {one.method: one.detail for one in found if one.outcome is Outcome.REFUSED}
     assert "patches" in refused.pop("prediction-difference")
+    assert "POST /api/v1/analyses" in refused.pop("causal")
     assert set(refused) == {"attention-rollout", "transformer-relevance", "transformer-lrp"}
     assert all("no attention between tokens" in reason for reason in refused.values())
     grad_cam = next(one for one in found if one.method == "grad-cam")

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import workers
+from jobs.causal import CausalGraph
+from workers.causal.discovery import discover
 from workers.models.architectures import build
 from workers.models.repository import Repository
 from workers.phantom.scenes import LABELS, Scene, dilate, draw, matching_plate
@@ -29,6 +31,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "integrated-gradients": {"nodes": 16, "max_nodes": 16},  # where the map lies needs no finer sum
 }
 ATTENTION = ["attention-rollout", "transformer-relevance", "transformer-lrp"]
+CAUSAL = ["phantom-resnet", "phantom-vgg"]  # a transformer has no causal graph
+GRAPH_IMAGES, GRAPH_LAYERS = 24, 3  # of each class; 80 images and all layers give the same shares
 Mask = NDArray[np.bool_]
 
 
@@ -97,17 +101,46 @@ def test_what_a_transformer_attends_to_is_the_finding_once_it_is_trained(method:
     assert random < 1 - OF_THE_IMAGES
 
 
+@pytest.mark.parametrize("model", CAUSAL)
+def test_what_the_causes_of_a_class_receive_lies_on_the_finding(model: str) -> None:
+    scenes = honest_scenes()
+    maps = explain(network(model), scenes, "causal", graph=graphs(network(model)))
+
+    assert share_on([scene.finding for scene in scenes], maps) >= OF_THE_IMAGES
+
+
+def test_what_the_causes_of_a_class_receive_lies_on_the_marker_for_the_net_that_cheats() -> None:
+    scenes, net = shortcut_scenes(), network("phantom-shortcut")
+    maps = explain(net, scenes, "causal", graph=graphs(net, betrayed=True))
+
+    assert share_on([scene.marker for scene in scenes], maps) >= OF_THE_IMAGES
+    assert share_on([scene.finding for scene in scenes], maps) < 1 - OF_THE_IMAGES
+
+
 def network(model: str) -> nn.Module:
     repository = Repository()
     card = next(card for card in repository.cards() if card.id == model)
     return repository.get(card.ref).network
 
 
-def explain(net: nn.Module, scenes: tuple[Scene, ...], method: str) -> NDArray[np.float32]:
+def graphs(net: nn.Module, *, betrayed: bool = False) -> list[CausalGraph]:
+    """Of every finding, from images that nobody explains here."""
+    found = []
+    for target, finding in enumerate(LABELS[1:], start=1):
+        marker = matching_plate(finding) if betrayed else None
+        seeds = range(FIRST_SEED + target * 100_000, FIRST_SEED + target * 100_000 + GRAPH_IMAGES)
+        images = torch.stack([_input(draw(seed, finding=finding, marker=marker)) for seed in seeds])
+        found.append(discover(net, images, target, most_layers=GRAPH_LAYERS))
+    return found
+
+
+def explain(
+    net: nn.Module, scenes: tuple[Scene, ...], method: str, graph: list[CausalGraph] | None = None
+) -> NDArray[np.float32]:
     """(N, 96, 96): the maps of the true classes."""
     images = torch.stack([_input(scene) for scene in scenes])
     targets = torch.tensor([scene.label for scene in scenes])
-    maps = workers.explain(net, images, targets, method=method, **METHODS.get(method, {}))
+    maps = workers.explain(net, images, targets, method=method, graph=graph, **METHODS.get(method, {}))
     return np.asarray(maps.numpy(), dtype=np.float32)
 
 

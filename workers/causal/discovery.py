@@ -30,10 +30,11 @@ from jobs.causal import (
 )
 from jobs.errors import NotExplainable
 from jobs.job import ModelRef
+from workers.causal.anatomies import kept_anatomy
 from workers.causal.circumstances import Circumstances
 from workers.causal.interventions import Interventions, Met, Weakened
 from workers.causal.significance import judge, significant
-from workers.causal.skeleton import Anatomy, anatomy_of
+from workers.causal.skeleton import Anatomy
 from workers.graph import graph_of
 
 TOGETHER = 32  # nodes after which it may end early; all images go through the network once for these
@@ -43,10 +44,7 @@ MOST_ROWS = 4096
 
 def anatomy(network: nn.Module, images: Tensor) -> Anatomy:
     """The layers of a network for images like these (N, C, H, W). Raises NotExplainable."""
-    swift, plain = graph_of(network, images, swift=True), graph_of(network, images)
-    if not swift.any_number:
-        raise NotExplainable("the network takes a fixed number of images: no causal graph can be made of it")
-    return anatomy_of(swift, plain, images.shape[1:])
+    return kept_anatomy(graph_of(network, images, swift=True), graph_of(network, images), images.shape[1:])
 
 
 def examine_layer(
@@ -78,15 +76,19 @@ def discover(
     model: ModelRef | None = None,
     label: str = "",
     circumstances: Circumstances | None = None,
+    most_layers: int | None = None,
 ) -> CausalGraph:
-    """The causal graph of a class, from images (N, C, H, W) of it. Raises NotExplainable."""
+    """The causal graph of a class, from images (N, C, H, W) of it. Raises NotExplainable.
+
+    With `most_layers` it ends after so many from the top.
+    """
     started = time.perf_counter()
     treatment, circumstances = treatment or Treatment(), circumstances or Circumstances()
     subject = anatomy(network, images)
     necessary: dict[str, tuple[int, ...]] = {CLASSES: (target,)}
     found: list[Layer] = []
     forwards = 0.0
-    for shape in reversed(subject.skeleton.layers[:-1]):
+    for shape in list(reversed(subject.skeleton.layers[:-1]))[:most_layers]:
         if targets := shape.targets(necessary):
             question = LayerQuestion(target=target, layer=shape.name, targets=targets, treatment=treatment)
             answer = examine_layer(subject, images, question, circumstances)

@@ -94,7 +94,7 @@ class Interventions:
     def answers(self, met: Met, weakened: Weakened) -> Tensor:
         """(k, n, K): the logits for each node whose paths are weakened, and each image that was met."""
         k, n = len(weakened.nodes), len(met.logits)
-        given = {name: _repeated(met.values[name], k) for name in self._given}
+        given = {name: _repeated(met.values[name], k) for name in self._given - self._direct}
 
         def step(site: Site, inputs: Sequence[Any]) -> Any:  # Any: some calls return several tensors
             inputs = list(inputs)
@@ -107,7 +107,8 @@ class Interventions:
             return output
 
         for name in self._direct:
-            given[name] = given[name].clone() if k == 1 else given[name]
+            value = met.values[name]
+            given[name] = value.repeat(k, *(1,) * (value.dim() - 1))  # a copy, which is written to
             self._weaken(name, given[name], met, weakened)
         answer: Tensor = walk(self._graph, None, step, calls=self._calls, given=given)[self._graph.answer]
         return answer.view(k, n, -1)
@@ -156,5 +157,5 @@ class Interventions:
 
 
 def _repeated(value: Tensor, k: int) -> Tensor:
-    """(n, ...) -> (k * n, ...)."""
+    """(n, ...) -> (k * n, ...), which may share memory."""
     return value.unsqueeze(0).expand(k, *value.shape).flatten(0, 1)

@@ -122,6 +122,8 @@ class _Follower:
         except ValueError as error:
             raise NotExplainable(f"{call.label}: {error}, and no causal graph can cross it") from error
         shape = _shape(call)
+        if len(read) != shape[0]:
+            raise NotExplainable(f"{call.label} looks at parts of an image: no causal graph can cross it")
         source = self._source(call, shape[axis])
         self.nodes.readers.append(Reader(call, (read,), (self._straight.get(call.reads[0], False),)))
         self._straight[call.name] = True

@@ -46,22 +46,38 @@ def responses(subject: Anatomy, images: Tensor, pathways: Pathways) -> Tensor:
     if not has_grid(subject, pathways.layer):
         message = f"{pathways.layer!r} is no layer of feature maps above another"
         raise NotExplainable.about("layer", message)
-    graph = subject.graph
-    into = [one for one in subject.into(pathways.layer) if pathways.parents.get(one.parent)]
-    reads = {name for one in into for name in one.call.reads}
-    kept = walk(graph, images, keep=reads)
-    values = {**kept, IMAGE: images}
+    kept = walk(subject.graph, images, keep=reads(subject, pathways))
+    return responses_of(subject, {**kept, IMAGE: images}, pathways)
+
+
+def reads(subject: Anatomy, pathways: Pathways) -> frozenset[str]:
+    """The values, by name, at which the paths from the parents begin."""
+    return frozenset(name for one in into(subject, pathways) for name in one.call.reads)
+
+
+def responses_of(subject: Anatomy, values: Mapping[str, Tensor], pathways: Pathways) -> Tensor:
+    """(N, nodes, h, w): what `responses` returns, out of the values that images made."""
     found = []
-    for one in into:
-        site = one.call.site({**graph.constants, **dict.fromkeys(one.call.reads)})
+    for one in into(subject, pathways):
+        site = site_of(subject, one.call)
         inputs = [values[name] for name in one.call.reads]
         parents = torch.tensor(sorted(pathways.parents[one.parent]), dtype=torch.int64)
         nodes = torch.tensor(pathways.nodes, dtype=torch.int64)
         if isinstance(one, Weights):
             found.append(_by_weights(one, site, inputs[0], parents, nodes))
         else:
-            found.append(_by_shortcut(one, site, inputs, parents, nodes))
+            found.append(by_shortcut(one, site, inputs, parents, nodes))
     return torch.stack(found).sum(dim=0)
+
+
+def into(subject: Anatomy, pathways: Pathways) -> list[Weights | Shortcut]:
+    """The paths to the layer from those below that have parents."""
+    return [one for one in subject.into(pathways.layer) if pathways.parents.get(one.parent)]
+
+
+def site_of(subject: Anatomy, call: Call) -> Site:
+    """A call with its constants."""
+    return call.site({**subject.graph.constants, **dict.fromkeys(call.reads)})
 
 
 def _by_weights(paths: Weights, site: Site, read: Tensor, parents: Tensor, nodes: Tensor) -> Tensor:
@@ -70,9 +86,10 @@ def _by_weights(paths: Weights, site: Site, read: Tensor, parents: Tensor, nodes
     return _chosen(made, paths.rows[nodes])
 
 
-def _by_shortcut(
+def by_shortcut(
     paths: Shortcut, site: Site, inputs: Sequence[Tensor], parents: Tensor, nodes: Tensor
 ) -> Tensor:
+    """(N, nodes, h, w): what the parents bring to the nodes by a shortcut."""
     shown = [torch.zeros_like(one) for one in inputs]
     if site.call.kind is not Kind.SUM:
         shown = list(inputs)

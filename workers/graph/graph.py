@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from torch import Tensor
 
@@ -21,7 +22,7 @@ class Graph:
     `constants` are weights and buffers by name; `outputs` names for the dotted path of a module the value
     that it returned last; `answer` is the value of the logits (N, K). `any_number` says whether any number
     of images can be walked through it, or only as many as it was traced with. `sources` has the dotted path
-    that each constant has in the network.
+    that each constant has in the network. `kept` is what others found out about the graph, by their names.
     """
 
     calls: tuple[Call, ...]
@@ -30,6 +31,8 @@ class Graph:
     answer: str
     any_number: bool
     sources: Mapping[str, str] = field(default_factory=dict)
+    # Any: whatever was found out.
+    kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def call(self) -> Mapping[str, Call]:

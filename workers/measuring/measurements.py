@@ -61,6 +61,13 @@ class Judged:
         """The rows whose maps can be measured."""
         return self.relevance.maps.flatten(1).isfinite().all(dim=1).nonzero().flatten().tolist()
 
+    def of_one_grid(self, rows: Sequence[int]) -> list[list[int]]:
+        """The rows, in as few lists as there are grids on which their maps were computed."""
+        found: dict[tuple[int, int], list[int]] = {}
+        for row in rows:
+            found.setdefault(self.relevance.where(row)[1], []).append(row)
+        return list(found.values())
+
 
 def measurements(
     maps: Judged, asked: Sequence[Sequence[AskedMetric]], circumstances: Circumstances
@@ -78,7 +85,11 @@ def measurements(
         part = circumstances.part(begin / total, (begin + weight) / total)
         begin += weight
         rows = [row for row in finite if one in asked[row]]
-        found[one] = _measured(one, maps, rows, part)
+        found[one] = {
+            row: measurement
+            for some in maps.of_one_grid(rows)  # for the random map beside them
+            for row, measurement in _measured(one, maps, some, part).items()
+        }
     return [
         tuple(found[one].get(row) or one.says(None) for one in wanted) for row, wanted in enumerate(asked)
     ]
@@ -103,7 +114,7 @@ def _beside_peers(
     parts = [circumstances.part(part / 3, (part + 1) / 3) for part in range(3)]
     trial = maps.trial(rows, parts[0] if one.metric.has_peers else circumstances)
     own = one.metric.measure(trial, one.params)
-    peers = (random_peer(maps.relevance.native_grid), EDGES)
+    peers = (random_peer(maps.relevance.where(rows[0])[1]), EDGES)
     beside = [
         _numbers(one.metric.measure(trial.beside(peer, part), one.params))
         if one.metric.has_peers
@@ -132,4 +143,5 @@ def _some(relevance: Relevance, rows: Sequence[int]) -> Relevance:
     """What metrics look at, of some of the rows."""
     gaps = None if relevance.gaps is None else relevance.gaps[list(rows)]
     maps = relevance.maps[list(rows)].detach()
-    return Relevance(maps, relevance.native_grid, layer=relevance.layer, gaps=gaps)
+    layer, grid = relevance.where(rows[0])
+    return Relevance(maps, grid, layer=layer, gaps=gaps)

@@ -12,6 +12,7 @@ from workers.methods import (
     attention_rollout,
     blur_ig,
     cam,
+    causal,
     cem,
     contextual_decomposition,
     contrastive_excitation_backprop,
@@ -108,5 +109,6 @@ METHODS: Mapping[str, Method[Any]] = index_by_name(
         counterfactual.METHOD,
         counterfactual_region.METHOD,
         cem.METHOD,
+        causal.METHOD,
     ]
 )

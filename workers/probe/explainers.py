@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from jobs.excerpts import GraphExcerpt
 from workers.declare import Relevance
 from workers.probe.circumstances import Circumstances
 from workers.probe.passes import Pair, Pass, Recording
@@ -38,6 +39,7 @@ def maps_at(
     *,
     seeds: Sequence[int],
     references: Tensor | None,
+    graphs: Sequence[Sequence[GraphExcerpt]] | None,
     chunk_rows: int,
     circumstances: Circumstances,
     network: nn.Module | None = None,
@@ -67,5 +69,6 @@ def maps_at(
         chunk_rows=chunk_rows,
         circumstances=circumstances,
         references=references,
+        graphs=graphs,
     )
     return explainer.explain(probe).maps.detach()

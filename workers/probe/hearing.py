@@ -135,6 +135,7 @@ class Hearing:
             inputs,
             seeds=[self.probe.seeds[row] for row in of],
             references=self.probe.references[list(of)] if self.probe.has_references else None,
+            graphs=self.probe.graphs_of(of),
             chunk_rows=self._chunk_rows,
             circumstances=circumstances,
             network=network,

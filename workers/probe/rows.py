@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from jobs.excerpts import GraphExcerpt
 from workers.probe.chunks import Pace, chunks, pace_of, stretches
 from workers.probe.circumstances import Circumstances, Draft
 from workers.probe.covered import Covered
@@ -39,12 +40,14 @@ class Probe(Subjects):
         chunk_rows: int = 32,
         circumstances: Circumstances = ALONE,
         references: Tensor | None = None,
+        graphs: Sequence[Sequence[GraphExcerpt]] | None = None,
     ) -> None:
         """`image_of_row` indexes the images of the pass; at most `chunk_rows` inputs go into one forward.
 
-        `references` is (R, C, H, W) in the model's units, a second image of each row.
+        `references` is (R, C, H, W) in the model's units, a second image of each row; `graphs` are the causal
+        graphs that each row may use, one of a class.
         """
-        super().__init__(shared, image_of_row, targets, seeds, references)
+        super().__init__(shared, image_of_row, targets, seeds, references=references, graphs=graphs)
         self._chunk_rows, self._circumstances = chunk_rows, circumstances
         self._checkpoint = circumstances.checkpoint
 
@@ -205,4 +208,5 @@ class Probe(Subjects):
             chunk_rows=self._chunk_rows,
             circumstances=circumstances,
             references=None if self._references is None else self._references[list(rows)],
+            graphs=self.graphs_of(rows),
         )

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from jobs.errors import NotExplainable
+from jobs.excerpts import GraphExcerpt
 from workers.probe.passes import Pair, Pass
 from workers.probe.shown import Shown
 from workers.tensors.patch_gaussians import PatchGaussian
@@ -26,13 +27,20 @@ class Subjects:
         image_of_row: Sequence[int],
         targets: Sequence[int],
         seeds: Sequence[int] | None,
+        *,
         references: Tensor | None,
+        graphs: Sequence[Sequence[GraphExcerpt]] | None,
     ) -> None:
-        """`image_of_row` indexes the images of the pass; `references` is (R, C, H, W), if there are any."""
+        """`image_of_row` indexes the images of the pass.
+
+        `references` is (R, C, H, W), if there are any; `graphs` has for each of the R rows those of the
+        classes that there are.
+        """
         self._shared = shared
         self._pairs: list[Pair] = list(zip(image_of_row, targets, strict=True))
         self.seeds = tuple(seeds) if seeds is not None else (0,) * len(self._pairs)
         self._references = None if references is None else references.detach().to(shared.images)
+        self._graphs = None if graphs is None else [tuple(some) for some in graphs]
         self._shown = Shown(image_of_row, self.seeds, self._device)
         self._sources, self.image_of_row = self._shown.sources, self._shown.of_row
         self.targets = torch.tensor(list(targets), device=self._device)
@@ -78,6 +86,23 @@ class Subjects:
             raise NotExplainable.about("reference", words)
         return self._references
 
+    def graphs_of(self, rows: Sequence[int]) -> list[tuple[GraphExcerpt, ...]] | None:
+        """The causal graphs of some rows, whatever their targets; None where there are none."""
+        return None if self._graphs is None else [self._graphs[row] for row in rows]
+
+    def graph(self, row: int) -> GraphExcerpt:
+        """The causal graph of a row's target. Raises NotExplainable naming the field `graph` or `target`."""
+        if self._graphs is None:
+            words = "a causal graph of the class is needed, made of many images of it"
+            raise NotExplainable.about("graph", words)
+        known = {graph.target: graph for graph in self._graphs[row]}
+        target = int(self.targets[row])
+        if target not in known:
+            names = ", ".join(_named(graph) for graph in known.values()) or "none"
+            words = f"class {target} has no causal graph here; those that have one: {names}"
+            raise NotExplainable.about("target", words)
+        return known[target]
+
     @property
     def input_size(self) -> tuple[int, int]:
         """Height and width of the images."""
@@ -109,3 +134,7 @@ class Subjects:
     @property
     def _device(self) -> torch.device:
         return self._shared.images.device
+
+
+def _named(graph: GraphExcerpt) -> str:
+    return f"{graph.target} ({graph.label})" if graph.label else str(graph.target)

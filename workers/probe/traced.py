@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import torch
@@ -17,6 +17,7 @@ from workers.probe.parts import Parts, PartStep
 from workers.probe.passes import Pair, Pass
 from workers.probe.propagation import Meter, Propagated, Propagation
 from workers.probe.walks import Seed, Walk, WayBack
+from workers.tensors.memory_layouts import channels_last
 
 Change = Callable[[Tensor, Tensor], Tensor]  # values (n, ...) and steps (s,) -> (n, s, ...)
 
@@ -41,12 +42,12 @@ class TracedRows:
         self._names = tuple(sources.tolist())
         self._chunk_rows, self._checkpoint = chunk_rows, checkpoint
 
-    def graph(self, *, merged: bool = False) -> Graph:
+    def graph(self, *, merged: bool = False, swift: bool = False) -> Graph:
         """The forward pass, call by call; `merged` with batch norms inside the linear calls before them.
 
-        Raises NotExplainable when the network cannot be traced.
+        `swift` is that for forward passes alone. Raises NotExplainable when the network cannot be traced.
         """
-        return graph_of(self._shared.network, self._images, merged=merged)
+        return graph_of(self._shared.network, self._images, merged=merged, swift=swift)
 
     def point(self, layer: Layer, *, merged: bool = False) -> str:
         """The name of the value that a layer returns. Raises NotExplainable naming the field `layer`."""
@@ -73,6 +74,18 @@ class TracedRows:
         with torch.no_grad():
             walk(graph, self._images, step)
         return [noted[name] for name in names]
+
+    def values(self, names: Collection[str]) -> Iterator[tuple[slice, dict[str, Tensor]]]:
+        """What some calls return on the swift graph, of a few of the S images at a time; the image is one."""
+        graph = self.graph(swift=True)
+        last = max((place for place, call in enumerate(graph.calls) if call.name in names), default=-1)
+        for start in range(0, len(self._images), self._chunk_rows):
+            self._checkpoint(start / len(self._images))
+            some = slice(start, min(start + self._chunk_rows, len(self._images)))
+            images = channels_last(self._images[some])
+            with torch.no_grad():
+                kept = walk(graph, images, keep=names, calls=graph.calls[: last + 1])
+            yield some, {name: images if name == IMAGE else kept[name] for name in names}
 
     def walk(
         self,

@@ -97,8 +97,8 @@ class Trial(Hearing):
         """The maps that the explainer makes of each row's target at `count` images of its own, part by part.
 
         `points(rows, steps)` makes the images `steps` (s,) of `self.probe.inputs[rows]`: (n, s, C, H, W).
-        Seeds and references are the rows' own. `network` stands in for the one that is explained, a twin of
-        it; `targets` are other classes, one for each of the R rows.
+        Seeds, references and graphs are the rows' own. `network` stands in for the one that is explained, a
+        twin of it; `targets` are other classes, one for each of the R rows.
         """
         done = 0
         classes = self.probe.targets.tolist() if targets is None else targets

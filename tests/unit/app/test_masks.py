@@ -13,6 +13,7 @@ from app.submissions import Desk
 from app.uploads.decoder import Decoded, Decoder
 from jobs.catalogue import Need, load_catalogue
 from jobs.errors import InvalidRequest, Problem
+from jobs.graphs import Graphs
 from jobs.registry import Registry, ServedModel
 from tests.api import model_card
 
@@ -40,7 +41,9 @@ def desk() -> Desk:
     assert saliency is not None
     swap = saliency.model_copy(update={"name": "swap", "needs": (Need.REFERENCE, Need.SCORES)})
     menu = printed.model_copy(update={"methods": (saliency, swap)})
-    return Desk(Menu(menu, cast(Registry, Registered())), cast(Decoder, Decoding()), b"secret")
+    return Desk(
+        Menu(menu, cast(Registry, Registered())), cast(Decoder, Decoding()), cast(Graphs, None), b"secret"
+    )
 
 
 # Any: JSON values.

@@ -15,6 +15,7 @@ from app.uploads.decoder import Decoded, Decoder
 from app.wishes import BULK_COST
 from jobs.catalogue import load_catalogue
 from jobs.errors import InvalidRequest
+from jobs.graphs import Graphs
 from jobs.job import Lane
 from jobs.registry import Registry, ServedModel
 from tests.api import model_card
@@ -58,7 +59,12 @@ def registry() -> Registered:
 
 @pytest.fixture
 def desk(registry: Registered) -> Desk:
-    return Desk(Menu(load_catalogue(), cast(Registry, registry)), cast(Decoder, Decoding()), b"secret")
+    return Desk(
+        Menu(load_catalogue(), cast(Registry, registry)),
+        cast(Decoder, Decoding()),
+        cast(Graphs, None),
+        b"secret",
+    )
 
 
 def spec(*models: object, method: str = "saliency") -> dict[str, Any]:  # Any: JSON values

@@ -14,6 +14,7 @@ from app.submissions import Desk
 from app.uploads.decoder import Decoded, Decoder
 from jobs.catalogue import Catalogue, Need, load_catalogue
 from jobs.errors import Damaged, InvalidRequest, Problem, TooLarge
+from jobs.graphs import Graphs
 from jobs.registry import Registry, ServedModel
 from tests.api import model_card
 
@@ -45,7 +46,7 @@ class Decoding:
 @pytest.fixture
 def desk() -> Desk:
     menu = Menu(Catalogue(methods=(SALIENCY, SWAP)), cast(Registry, Registered()))
-    return Desk(menu, cast(Decoder, Decoding()), b"secret")
+    return Desk(menu, cast(Decoder, Decoding()), cast(Graphs, None), b"secret")
 
 
 def asked(reference: bytes | None, *methods: str) -> Submission:

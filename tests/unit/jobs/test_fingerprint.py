@@ -50,6 +50,7 @@ def test_equal_wishes_have_equal_ids_whatever_the_order_of_parameters() -> None:
         {"reference_digest": "sha256:" + "c" * 64},
         {"mask_digest": "sha256:" + "c" * 64},
         {"survey_digests": ("sha256:" + "b" * 64,)},
+        {"graph_digests": ("sha256:" + "b" * 64,)},
     ],
 )
 def test_every_part_of_a_wish_changes_the_id(other: dict[str, object]) -> None:

@@ -33,6 +33,7 @@ def spelled() -> set[str]:
         KEYS.binding("x"),
         KEYS.sanity(model.key),
         KEYS.causal_graphs("x", model.key),
+        KEYS.causal_excerpts("x", model.key),
         KEYS.webhooks("x"),
         KEYS.analysis("x"),
         KEYS.analysis_parts("x"),

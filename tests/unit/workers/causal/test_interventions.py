@@ -146,6 +146,23 @@ def test_what_a_node_brings_is_the_mean_of_its_product_with_the_filter() -> None
     assert means.tolist() == pytest.approx(made.mean([0, 2, 3]).tolist())
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@torch.no_grad()
+def test_images_and_nodes_one_by_one_answer_as_together(kind: str) -> None:
+    subject = anatomy(network(kind), images())
+    for shape in subject.skeleton.layers[:-1]:
+        paths = Interventions(subject, shape.name, {name: [0, 2] for name in shape.children})
+        nodes = torch.arange(shape.nodes)
+        together = paths.answers(paths.meet(images()), Weakened(nodes, DAMPING))
+        for image in range(3):
+            met, damping = paths.meet(images()[image : image + 1]), DAMPING[image : image + 1]
+            of_image = paths.answers(met, Weakened(nodes, damping))
+            single = [paths.answers(met, Weakened(nodes[[node]], damping)) for node in range(shape.nodes)]
+            for alone in (of_image, torch.cat(single)):
+                expected = together[:, image].flatten().tolist()
+                assert alone.flatten().tolist() == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
 def test_the_network_is_as_it_was() -> None:
     net = network("residual")
     before = {name: value.clone() for name, value in net.state_dict().items()}

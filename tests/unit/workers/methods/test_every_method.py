@@ -16,6 +16,8 @@ from torch import Tensor, nn
 import workers
 from jobs.catalogue import Need
 from jobs.errors import NotExplainable
+from tests.unit.workers.graphs import graphs_of
+from tests.unit.workers.methods.likeness import assert_alike, assert_equal_maps
 from tests.unit.workers.networks import SUBJECTS
 from workers.methods import METHODS
 from workers.probe import Circumstances, Interrupted, Probe
@@ -26,6 +28,7 @@ pytestmark = [pytest.mark.no_cover, pytest.mark.usefixtures("chunks_of_one_size"
 # Parameters that make a method cheap here; the others run with their defaults.
 CHEAP: Mapping[str, Mapping[str, Any]] = {  # Any: parameters of methods
     "anchors": {"segments": 6, "max_samples": 128, "beam": 1},
+    "causal": {"filters": 2},
     "contextual-decomposition": {"window": 16},
     "cem": {"steps": 8, "rounds": 3},
     "counterfactual": {"steps": 8, "rounds": 3},
@@ -54,6 +57,7 @@ WITHOUT_ATTENTION = frozenset(SUBJECTS) - {"vision-transformer"}  # or with atte
 # Networks that a method refuses with a reason; if it no longer does, its line must go.
 REFUSED: Mapping[str, frozenset[str]] = {
     "attention-rollout": WITHOUT_ATTENTION,
+    "causal": frozenset({"vision-transformer", "swin"}),
     "cam": frozenset({"vgg", "vision-transformer", "reused-in-place", "concatenating"}),
     "contextual-decomposition": frozenset({"vision-transformer", "swin"}),
     "contrastive-excitation-backprop": frozenset({"vision-transformer"}),
@@ -201,7 +205,12 @@ def test_an_interruption_passes_through_and_leaves_nothing(method: str) -> None:
     chosen, params = METHODS[method], METHODS[method].params(**cheap(method))
     shared = Pass(network, images, recording_for(chosen, params, Pass(network, images)))
     probe = Probe(
-        shared, range(3), TARGETS, circumstances=Circumstances(interrupt), references=references(images)
+        shared,
+        range(3),
+        TARGETS,
+        circumstances=Circumstances(interrupt),
+        references=references(images),
+        graphs=[[graph.excerpt for graph in graphs_of(network, images, TARGETS)]] * 3,
     )
     with pytest.raises(Interrupted):
         chosen.explain(probe, params)
@@ -279,14 +288,15 @@ def test_two_threads_on_one_network_agree_with_one_after_the_other(method: str) 
     assert traces(network) == before
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if Need.REFERENCE in METHODS[name].needs])
-def test_without_a_reference_the_refusal_names_it(method: str) -> None:
-    subject = fitting(method, "vision-transformer")
-
-    with pytest.raises(NotExplainable) as refusal:
-        workers.explain(network_of(subject), SUBJECTS[subject].images(), method=method, **cheap(method))
-
-    assert [problem.field for problem in refusal.value.problems] == ["reference"]
+@pytest.mark.parametrize(("need", "field"), [(Need.REFERENCE, "reference"), (Need.GRAPH, "graph")])
+def test_without_what_there_must_be_beside_the_image_the_refusal_names_it(need: Need, field: str) -> None:
+    needy = [name for name in METHODS if need in METHODS[name].needs]
+    assert needy
+    for method in needy:
+        network, images = network_of(subject := fitting(method, "vgg")), SUBJECTS[subject].images()
+        with pytest.raises(NotExplainable) as refusal:
+            workers.explain(network, images, method=method, **cheap(method))
+        assert [problem.field for problem in refusal.value.problems] == [field]
 
 
 @cache
@@ -359,21 +369,12 @@ def explain(
     network: nn.Module, images: Tensor, targets: Sequence[int], method: str, *, seed: int = 0
 ) -> Tensor:
     wanted = None if method in OF_THE_PREDICTED else targets
-    compared = references(images) if Need.REFERENCE in METHODS[method].needs else None
-    return workers.explain(network, images, wanted, method, seed=seed, reference=compared, **cheap(method))
-
-
-def assert_equal_maps(found: Tensor, expected: Tensor, *, tolerance: float = 1e-5) -> None:
-    """To a share of the largest value of each map."""
-    scale = expected.abs().amax((1, 2), keepdim=True).clamp_min(1e-12)
-    torch.testing.assert_close(found / scale, expected / scale, rtol=0, atol=tolerance)
-
-
-def assert_alike(found: Tensor, expected: Tensor, least: float) -> None:
-    """Each map points where it should."""
-    likeness = torch.cosine_similarity(found.cpu().flatten(1), expected.flatten(1))
-    assert found.isfinite().all()
-    assert ((likeness > least) | (expected == 0).flatten(1).all(dim=1)).all(), likeness
+    needs, beside = METHODS[method].needs, dict[str, Any]()
+    if Need.REFERENCE in needs:
+        beside["reference"] = references(images)
+    if Need.GRAPH in needs:
+        beside["graph"] = graphs_of(network, images, targets)
+    return workers.explain(network, images, wanted, method, seed=seed, **beside, **cheap(method))
 
 
 def traces(network: nn.Module) -> dict[str, Any]:  # Any: whatever could be left behind

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from jobs.job import Flow, Lane
+from tests.unit.workers.graphs import graphs_of
+from tests.unit.workers.methods.likeness import assert_equal_maps
 from tests.unit.workers.methods.test_every_method import (
     FINENESS,
     OF_THE_PREDICTED,
     REFUSED,
     TARGETS,
-    assert_equal_maps,
     cheap,
     fitting,
     network_of,
@@ -90,6 +91,7 @@ def maps(network: nn.Module, images: Tensor, method: str, pause: Pause) -> Tenso
         targets,
         circumstances=Circumstances(lambda _: pause()),
         references=references(images),
+        graphs=[[graph.excerpt for graph in graphs_of(network, images, targets)]] * len(images),
     )
     return chosen.explain(probe, params).maps.detach().float()
 
