@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Route, expect
 from jobs.errors import Failure, NotExplainable
 from tests.api import LABELS, png
 from tests.e2e import scenes
-from tests.e2e.page import DROP, Scheme, Scripted, Seen, seen
+from tests.e2e.page import DROP, PIXELS, Scheme, Scripted, Seen, seen
 from tests.e2e.test_page import saved
 from tests.e2e.test_page_access import tab_to
 from tests.e2e.test_page_scripted import hold
@@ -112,6 +112,10 @@ def test_what_decides_a_class_from_pictures_to_curves(
             link = f"{document['links']['result']}.{form.lower()}"
             assert saved(download.value, tmp_path) == client.get(link).content
 
+        layer = graph["layers"][-2]["name"]
+        section.get_by_role("button", name=f"Layer {layer}:").click()
+        expect(section.locator(".maps .panel[data-state=done] h3")).to_have_text(layer)
+        assert max(section.locator(".maps canvas.map").evaluate(PIXELS)[5::4]) == 255  # opaque where most is
         fidelity = measured(window, "Is it so?").locator(".chart")
         expect(fidelity).to_have_count(3)
         assert shares(fidelity.first, "critical")[0] == pytest.approx(1.0)

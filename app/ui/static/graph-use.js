@@ -115,7 +115,11 @@ export class GraphUse {
   async follow(document) {
     const end = await this.progress.follow(document);
     if (!end) return;
-    const result = await read(end.links.result);
-    this.result.replaceChildren(...this.kind.draw(result, end));
+    try {
+      this.result.replaceChildren(...this.kind.draw(await read(end.links.result), end));
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      this.tell(error.message);
+    }
   }
 }
