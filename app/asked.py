@@ -12,14 +12,16 @@ from jobs.image_sets import ImageSets
 from jobs.pictures import ImageSet
 
 
-async def asked_model(menu: Menu, model_id: str | None, problems: list[Problem]) -> ModelCard | None:
-    """The model of a field `model`; one that is not known becomes a problem."""
+async def asked_model(
+    menu: Menu, tenant: str, model_id: str | None, problems: list[Problem]
+) -> ModelCard | None:
+    """The model of a field `model`; one that the tenant does not know becomes a problem."""
     if model_id is None:
         return None
-    served = await menu.model(model_id)
+    served = await menu.model(model_id, tenant=tenant)
     if served is None:
-        names = ", ".join(sorted(each.card.id for each in await menu.models())) or "none just now"
-        problems.append(Problem(field="model", message=f"is not known; there are: {names}"))
+        message = await menu.unknown(model_id, tenant=tenant)
+        problems.append(Problem(field="model", message=message))
         return None
     return served.card
 

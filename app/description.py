@@ -7,7 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app import letters, schemas, targets
+from app import letters, models, schemas, targets
 from app.analyses.desk import AnalysisRequest
 from app.analyses.documents import AnalysesCatalogue, AnalysisDocument
 from app.analyses.kinds import KINDS
@@ -16,6 +16,8 @@ from app.errors import ProblemBody, status_of
 from app.evaluator.asking import EvaluationRequest
 from app.evaluator.documents import EvaluationDocument
 from app.image_sets.documents import ImageSetDocument
+from app.repairs.desk import RepairRequest
+from app.repairs.documents import RepairDocument, RepairList
 from app.webhooks.bodies import WebhookMessage
 from app.webhooks.contract import called
 from jobs.catalogue import MethodCard
@@ -27,6 +29,7 @@ ASKED: tuple[type[BaseModel], ...] = (
     schemas.Spec,
     EvaluationRequest,
     AnalysisRequest,
+    RepairRequest,
 )
 ANSWERED: tuple[type[BaseModel], ...] = (
     ProblemBody,
@@ -37,11 +40,13 @@ ANSWERED: tuple[type[BaseModel], ...] = (
     AnalysisDocument,
     AnalysesCatalogue,
     *(kind.result for kind in KINDS.values()),
+    RepairDocument,
+    RepairList,
     schemas.MethodList,
     MethodCard,
     schemas.MetricsCatalogue,
-    schemas.Models,
-    schemas.ModelEntry,
+    models.Models,
+    models.ModelEntry,
     targets.RawHeatmap,
     targets.ProgressDocument,
     letters.DeadLetterDocument,

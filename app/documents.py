@@ -23,7 +23,7 @@ def document(record: JobRecord, result: Result | None) -> Explanation:
         id=record.job.id,
         state=record.state,
         progress=1.0 if record.state is State.DONE else record.progress,
-        model=record.job.model,
+        model=record.job.model.named,
         method=record.job.method,
         predictions=result.predictions if result else (),
         targets=tuple(_target(here, target) for target in result.targets) if result else (),

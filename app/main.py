@@ -28,12 +28,13 @@ from app.evaluator.asking import Asking
 from app.gate import PUBLIC, Gate
 from app.idempotency import Idempotency
 from app.image_sets.intake import Intake
-from app.image_sets.sent import SetLimits
 from app.images import Darkroom
+from app.limits import set_limits, upload_limits
 from app.menu import Menu
 from app.pictures import Gallery
 from app.pressure import Pressure
 from app.reading import Reader
+from app.repairs.desk import RepairDesk
 from app.requests import BodyLimits
 from app.routes import (
     analyses,
@@ -46,6 +47,7 @@ from app.routes import (
     letters,
     page,
     pictures,
+    repairs,
 )
 from app.sanity.examiner import Examiner
 from app.sanity.inquiry import Inquiry
@@ -55,7 +57,6 @@ from app.submissions import Desk
 from app.telemetry import Meter, Telemetry
 from app.ui import public_paths
 from app.uploads.decoder import Decoder
-from app.uploads.formats import UploadLimits
 from app.waiting import Lookout
 from app.webhooks.delivery import Courier
 from app.webhooks.sending import Sender, trusted
@@ -71,6 +72,7 @@ from jobs.image_sets import ImageSets
 from jobs.keys import Keys
 from jobs.queue import JobQueue
 from jobs.registry import Registry
+from jobs.repairs import Repairs
 from jobs.sanity import SanityRecords
 from jobs.store import JobStore
 
@@ -98,7 +100,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         lifespan=_lifespan(settings, access, telemetry),
     )
     add_error_handlers(app)
-    for part in (analyses, *PARTS):
+    for part in (analyses, repairs, *PARTS):
         app.include_router(part.router)
     metrics = {"/metrics"} if settings.public_metrics else set()
     app.add_middleware(Gate, access=access, public=PUBLIC | public_paths() | metrics)
@@ -130,7 +132,7 @@ async def _started(
     redis = connect(settings.redis_url or REDIS_URL, timeout_seconds=settings.redis_seconds)
     stack.push_async_callback(redis.aclose)
 
-    decoder = Decoder(_upload_limits(settings), settings.decoder_processes)
+    decoder = Decoder(upload_limits(settings), settings.decoder_processes)
     await decoder.start()
     stack.push_async_callback(decoder.stop)
 
@@ -155,22 +157,15 @@ def _services(
 ) -> Services:
     redis, keys = changes.redis, changes.keys
     store, registry, queue = JobStore(redis, keys), Registry(redis, keys), JobQueue(redis, keys)
-    menu, secret, lookout = Menu(load_catalogue(), registry), _secret(settings), Lookout(store, changes)
+    secret, lookout = _secret(settings), Lookout(store, changes)
+    repairs = Repairs(redis, keys, settings.max_repairs)
+    menu = Menu(load_catalogue(), registry, repairs)
     records, image_sets = Analyses(redis, keys), ImageSets(redis, keys)
     graphs, admission = Graphs(redis, keys), Admission(queue, limits_of(settings))
     desk = Desk(menu, decoder, graphs, secret)
     inquiry = Inquiry(desk, admission, queue, lookout, store)
     examiner = Examiner(SanityRecords(redis, keys), inquiry, menu, enabled=settings.sanity_checks)
-    tools = Tools(
-        analyses=records,
-        image_sets=image_sets,
-        graphs=graphs,
-        queue=queue,
-        store=store,
-        changes=changes,
-        secret=secret,
-        limits=limits_of(settings),
-    )
+    tools = _tools(settings, changes, store, queue, secret)
     return Services(
         settings=settings,
         access=access,
@@ -184,7 +179,9 @@ def _services(
         admission=admission,
         examiner=examiner,
         idempotency=Idempotency(Bindings(redis, keys), secret),
-        intake=Intake(Darkroom(decoder, secret), secret, _set_limits(settings)),
+        repair_desk=RepairDesk(menu, records, secret),
+        repairs=repairs,
+        intake=Intake(Darkroom(decoder, secret), secret, set_limits(settings)),
         image_sets=image_sets,
         asking=Asking(menu, image_sets, secret, settings.max_evaluation_cells),
         analysis_desk=AnalysisDesk(menu, image_sets, records, secret, survey_limits(settings)),
@@ -199,29 +196,25 @@ def _services(
     )
 
 
+def _tools(settings: ApiSettings, changes: Changes, store: JobStore, queue: JobQueue, secret: bytes) -> Tools:
+    redis, keys = changes.redis, changes.keys
+    return Tools(
+        analyses=Analyses(redis, keys),
+        image_sets=ImageSets(redis, keys),
+        graphs=Graphs(redis, keys),
+        queue=queue,
+        store=store,
+        changes=changes,
+        secret=secret,
+        limits=limits_of(settings),
+    )
+
+
 def _sender(settings: ApiSettings) -> Sender:
     return Sender(
         seconds=settings.webhook_seconds,
         private=settings.webhook_private_addresses,
         trust=trusted(settings.webhook_ca_file),
-    )
-
-
-def _upload_limits(settings: ApiSettings) -> UploadLimits:
-    return UploadLimits(
-        max_bytes=settings.max_upload_bytes,
-        max_pixels=settings.max_pixels,
-        seconds=settings.decode_seconds,
-    )
-
-
-def _set_limits(settings: ApiSettings) -> SetLimits:
-    return SetLimits(
-        images=settings.max_set_images,
-        file_bytes=settings.max_upload_bytes,
-        body_bytes=settings.max_set_bytes,
-        pixel_bytes=settings.max_set_pixel_bytes,
-        seconds=settings.set_seconds,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping
 from time import monotonic
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from jobs.catalogue import Catalogue, MethodCard, MetricCard
+from jobs.catalogue import REPAIRED_ID, Catalogue, MethodCard, MetricCard
 from jobs.errors import Problem
-from jobs.job import MethodRef, MetricRef
+from jobs.job import MethodRef, MetricRef, ModelRef
 from jobs.registry import Registry, ServedModel
+from jobs.repair import ModelCuts
+from jobs.repairs import KeptRepair, Repairs
 
 FRESH_SECONDS = 1.0
 MAX_NUMBER = 1e18
@@ -23,27 +26,60 @@ Card = MethodCard | MetricCard
 
 
 class Menu:
-    """The printed catalogue and the announced models of one deployment."""
+    """The printed catalogue and the announced models of one deployment, and what tenants made of these."""
 
-    def __init__(self, catalogue: Catalogue, registry: Registry) -> None:
+    def __init__(self, catalogue: Catalogue, registry: Registry, repairs: Repairs | None = None) -> None:
+        """Without `repairs` nobody has repaired models."""
         self.catalogue = catalogue
-        self._registry = registry
+        self._registry, self._repairs = registry, repairs
         cards: list[Card] = [*catalogue.methods, *catalogue.metrics]
         self._validators = {_key(card): Draft202012Validator(card.parameters) for card in cards}
         self._models: tuple[ServedModel, ...] = ()
         self._read_at = -math.inf
 
-    async def models(self, wanted: Collection[str] = ()) -> tuple[ServedModel, ...]:
-        """Every known model; read from Redis once a second, or when an id that is wanted is not known."""
-        is_stale = monotonic() - self._read_at > FRESH_SECONDS
-        if is_stale or not {served.card.id for served in self._models}.issuperset(wanted):
-            await self._read()
-        return self._models
+    async def models(
+        self, wanted: Collection[str] = (), *, tenant: str | None = None
+    ) -> tuple[ServedModel, ...]:
+        """Every announced model, and those repaired ones of a tenant that are wanted.
 
-    async def model(self, model_id: str) -> ServedModel | None:
-        """A known model by id; one that was just announced is found at once."""
-        models = await self.models([model_id])
+        Read from Redis once a second, or when an id that is wanted is not known.
+        """
+        bases = {name.partition("@")[0] for name in wanted}
+        is_stale = monotonic() - self._read_at > FRESH_SECONDS
+        if is_stale or not {served.card.id for served in self._models}.issuperset(bases):
+            await self._read()
+        kept = [await self._kept(name, tenant) for name in dict.fromkeys(wanted)]
+        repaired = [self._repaired(*one) for one in kept if one is not None]
+        return (*self._models, *(served for served in repaired if served is not None))
+
+    async def model(self, model_id: str, *, tenant: str | None = None) -> ServedModel | None:
+        """A known model by id, or a repaired one of a tenant; what was just announced is found at once."""
+        models = await self.models([model_id], tenant=tenant)
         return next((served for served in models if served.card.id == model_id), None)
+
+    async def model_of(self, ref: ModelRef) -> ServedModel | None:
+        """The known model of exactly these weights, repaired or not, whoever repaired it."""
+        base = await self.model(ref.base.id)
+        if base is None or base.card.ref != ref.base:
+            return None
+        return base if ref.repair is None else ServedModel(base.card.repaired(ref), base.workers)
+
+    async def repaired(self, tenant: str) -> list[tuple[KeptRepair, ServedModel]]:
+        """All repairs of a tenant whose bases are known, each with its base."""
+        kept = await self._repairs.all(tenant) if self._repairs is not None else []
+        known = {served.card.ref: served for served in await self.models()}
+        return [(one, known[one.record.base]) for one in kept if one.record.base in known]
+
+    async def unknown(self, model_id: str, *, tenant: str | None = None) -> str:
+        """Why there is no model of an id, in words that stand behind its name."""
+        models = await self.models()
+        kept = await self._kept(model_id, tenant)
+        if kept is None:
+            names = ", ".join(sorted(served.card.id for served in models)) or "none just now"
+            return f"is not known; there are: {names}"
+        base = kept[0].record.base
+        now = next((f", but {one.card.ref.key} is" for one in models if one.card.id == base.id), "")
+        return f"was made of {base.key}, which is not known any more{now}"
 
     def method(
         self, name: str, params: Params, *, prefix: str = ""
@@ -81,6 +117,22 @@ class Menu:
             if error.absolute_path:
                 field = ".".join((where, *map(str, error.absolute_path)))
                 yield Problem(field=field, message=_message(error))
+
+    async def _kept(self, model_id: str, tenant: str | None) -> tuple[KeptRepair, ModelCuts] | None:
+        """A tenant's repair by the id of the model that it makes."""
+        if tenant is None or self._repairs is None or not re.fullmatch(REPAIRED_ID, model_id):
+            return None
+        found = await self._repairs.get(tenant, model_id.partition("@")[2])
+        return found if found is not None and found[0].record.model.id == model_id else None
+
+    def _repaired(self, kept: KeptRepair, repair: ModelCuts) -> ServedModel | None:
+        """The model that a repair makes of its base; None when exactly that is not known."""
+        record = kept.record
+        base = next((served for served in self._models if served.card.ref == record.base), None)
+        if base is None:
+            return None
+        ref = record.model.model_copy(update={"repair": repair})
+        return ServedModel(base.card.repaired(ref, record.title), base.workers, kept)
 
     async def _read(self) -> None:
         self._models = await self._registry.models()

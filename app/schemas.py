@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, Strict, WithJsonSchema
 
 from app.targets import TargetDocument
-from jobs.catalogue import MethodCard, MetricCard, ModelCard
+from jobs.catalogue import MethodCard, MetricCard
 from jobs.errors import Problem
 from jobs.job import Lane, MethodRef, ModelRef, State, WebhookEvent
 from jobs.result import Prediction, Provenance, Timings
@@ -75,7 +75,7 @@ def at_most(limit: int) -> BeforeValidator:
 
 
 Targets = Annotated[tuple[int | str, ...], PlainValidator(read_targets), WithJsonSchema(TARGET_SCHEMA)]
-Name = Annotated[str, Field(min_length=1, max_length=64)]
+Name = Annotated[str, Field(min_length=1, max_length=97)]  # as long as that of a repaired model
 
 
 class Asked(BaseModel):
@@ -180,20 +180,6 @@ class MetricsCatalogue(BaseModel):
     """All trust metrics."""
 
     metrics: list[MetricCard]
-
-
-class ModelEntry(ModelCard):
-    """A model, and how many live workers serve it."""
-
-    workers: int = Field(
-        description="Live workers that serve these weights; 0: known, but nobody serves it now."
-    )
-
-
-class Models(BaseModel):
-    """All models that are live or were lately."""
-
-    models: list[ModelEntry]
 
 
 class ErrorDocument(BaseModel):

@@ -19,6 +19,7 @@ from app.menu import Menu
 from app.pictures import Gallery
 from app.pressure import Pressure
 from app.reading import Reader
+from app.repairs.desk import RepairDesk
 from app.requests import BodyLimits
 from app.sanity.examiner import Examiner
 from app.settings import ApiSettings
@@ -31,6 +32,7 @@ from jobs.errors import Forbidden
 from jobs.image_sets import ImageSets
 from jobs.queue import JobQueue
 from jobs.registry import Registry
+from jobs.repairs import Repairs
 from jobs.store import JobStore
 
 
@@ -55,6 +57,8 @@ class Services:
     analysis_desk: AnalysisDesk
     conductor: Conductor
     forming: Forming
+    repair_desk: RepairDesk
+    repairs: Repairs
     intake: Intake
     image_sets: ImageSets
     pressure: Pressure

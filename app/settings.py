@@ -66,6 +66,7 @@ class ApiSettings(BaseSettings):
     max_survey_bytes: int = Field(
         256 * MIB, ge=1024, description="Their pixels together: they are in a worker's memory at once."
     )
+    max_repairs: int = Field(100, ge=1, le=10_000, description="Repaired models of one tenant at most.")
 
     queue_capacity: int = Field(1000, ge=1, description="Unfinished jobs of one model that are accepted.")
     tenant_capacity: int = Field(500, ge=1, description="Unfinished jobs of one tenant that are accepted.")

@@ -63,8 +63,8 @@ class Desk:
         """The order of one submission; raises `InvalidRequest` or `Refused`."""
         problems = list(submission.problems)
         fields = valid(ExplanationFields, submission.fields, "", problems)
-        model = await asked_model(self._menu, fields.get("model"), problems)
-        wish = self._wishes.wish(fields, model, "", problems, await self._others([fields]))
+        model = await asked_model(self._menu, tenant, fields.get("model"), problems)
+        wish = self._wishes.wish(fields, model, "", problems, await self._others(tenant, [fields]))
         [wish] = await self._with_graphs(tenant, model, {"": wish}, problems)
         self._wishes.check_files([fields], submission, problems)
         webhook = webhook_of(fields, key, problems)
@@ -75,10 +75,10 @@ class Desk:
         """The orders of a batch in the order of its specs; raises like `order`."""
         problems = list(submission.problems)
         fields = valid(BatchFields, submission.fields, "", problems)
-        model = await asked_model(self._menu, fields.get("model"), problems)
+        model = await asked_model(self._menu, tenant, fields.get("model"), problems)
         asked = list(enumerate(fields.get("specs", ())))
         specs = [valid(Spec, spec, f"specs.{index}.", problems) for index, spec in asked]
-        others = await self._others(specs)
+        others = await self._others(tenant, specs)
         wished = {
             prefix: self._wishes.wish(spec, model, prefix, problems, others)
             for prefix, spec in ((f"specs.{index}.", spec) for index, spec in enumerate(specs))
@@ -120,10 +120,10 @@ class Desk:
             found.append(replace(wish, graphs=graphs_for(wish, model, known, prefix, problems)))
         return found
 
-    async def _others(self, specs: Sequence[Fields]) -> Sequence[ServedModel]:
+    async def _others(self, tenant: str, specs: Sequence[Fields]) -> Sequence[ServedModel]:
         """All models, where metrics name some; one that was just announced is among them."""
         named = named_models(specs, self._menu.catalogue)
-        return await self._menu.models(named) if named else ()
+        return await self._menu.models(named, tenant=tenant) if named else ()
 
     async def _orders(
         self,

@@ -12,6 +12,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from jobs.job import Message, ModelRef
+from jobs.repair import ModelCuts
+
+REPAIRED_ID = r"^[a-z0-9][a-z0-9._-]{0,63}@[a-z2-7]{32}$"  # a model's, and that of a repair
+MODEL_ID = r"^[a-z0-9][a-z0-9._-]{0,63}(@[a-z2-7]{32})?$"
+CHANGED = "Some of its weights were set to zero: it is a changed model, and as such not validated."
 
 
 class Family(StrEnum):
@@ -182,6 +187,35 @@ class ModelCard(Message):
     def ref(self) -> ModelRef:
         """The model by name and digest."""
         return ModelRef(id=self.id, digest=self.digest)
+
+    # Any: the fields of a card.
+    def changed(self, ref: ModelRef, title: str = "") -> dict[str, Any]:
+        """The words of a repair of this model; what is stated of this one holds for that no longer."""
+        return dict(self) | {
+            "id": ref.id,
+            "digest": ref.digest,
+            "title": title or f"{self.title}, repaired",
+            "description": f"Made of {self.id}. {self.description}".strip(),
+            "intended_use": f"{self.intended_use} {CHANGED}".strip(),
+            "validated_for": f"{self.validated_for} {CHANGED}".strip(),
+            "figures": {},
+        }
+
+    def repaired(self, ref: ModelRef, title: str = "") -> RepairedCard:
+        """The card of a repair of this model. Raises ValueError for what is none."""
+        return RepairedCard.model_validate(self.changed(ref, title) | {"repair": ref.repair})
+
+
+class RepairedCard(ModelCard):
+    """A model that a tenant made of one that workers announce."""
+
+    id: str = Field(pattern=REPAIRED_ID)
+    repair: ModelCuts
+
+    @property
+    def ref(self) -> ModelRef:
+        """The model by name and digest, with what was cut."""
+        return ModelRef(id=self.id, digest=self.digest, repair=self.repair)
 
 
 class WorkerCard(Message):

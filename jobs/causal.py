@@ -16,6 +16,7 @@ from pydantic import Field
 
 from jobs.excerpts import GraphExcerpt, LayerExcerpt
 from jobs.job import Message, ModelRef
+from jobs.repair import WeightCut
 
 CLASSES = "classes"  # the name of the uppermost layer: a node for each class
 
@@ -214,14 +215,6 @@ class Paths(StrEnum):
 
     ALL = "all"
     WEIGHTS = "weights"
-
-
-class WeightCut(Message):
-    """Numbers of a weight that are zero: these rows (outputs) at these columns (inputs within the group)."""
-
-    weight: str = Field(description="Dotted path of the weight in the network.")
-    rows: tuple[int, ...]
-    columns: tuple[int, ...]
 
 
 class MaskingQuestion(Message):

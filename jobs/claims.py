@@ -105,7 +105,7 @@ class Claims:
         """Begin the leases anew; returns the ids of jobs that are lost: taken over, cancelled, erased."""
         parties: dict[tuple[ModelRef, Flow, str], list[Claim]] = defaultdict(list)
         for claim in claims:
-            parties[claim.job.model, claim.flow, claim.consumer].append(claim)
+            parties[claim.job.model.base, claim.flow, claim.consumer].append(claim)
         calls = [
             moves.renew(self.keys, model, flow, consumer, [claim.hold for claim in party])
             for (model, flow, consumer), party in parties.items()

@@ -44,7 +44,7 @@ def job_id(
             SCHEMA_VERSION,
             tenant,
             image_digest,
-            model.model_dump(),
+            model.named.model_dump(),
             method.model_dump(),
             targets,
             [metric.model_dump() for metric in metrics],
@@ -114,6 +114,11 @@ def analysis_id(
 ) -> str:
     """Equal exactly when what is to be found out about an image set is; the parameters must be complete."""
     return _hmac(secret, ["analysis", tenant, kind, image_set, dict(params)])
+
+
+def repair_id(secret: bytes, *, tenant: str, model: str, digest: str) -> str:
+    """Equal exactly for equal repairs of a tenant: the id of the base and the digest of what it becomes."""
+    return _hmac(secret, ["repair", tenant, model, digest])
 
 
 def image_key(secret: bytes, *, tenant: str, digest: str) -> str:

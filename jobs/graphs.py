@@ -66,7 +66,8 @@ class Graphs:
 
     def _keys_of(self, tenant: str, model: ModelRef) -> tuple[str, str]:
         """Of the graphs, and of what jobs carry of them: the two live and die together."""
-        return self._keys.causal_graphs(tenant, model.key), self._keys.causal_excerpts(tenant, model.key)
+        own = model.own_key
+        return self._keys.causal_graphs(tenant, own), self._keys.causal_excerpts(tenant, own)
 
     def _renew(self, pipeline: Pipeline, *keys: str) -> None:
         for key in keys:

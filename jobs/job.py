@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from jobs.excerpts import GraphExcerpt
+from jobs.repair import ModelCuts
 
 SCHEMA_VERSION: Final = 1
 
@@ -59,15 +60,41 @@ FINISHED = frozenset({State.DONE, State.FAILED, State.CANCELLED})
 
 
 class ModelRef(Message):
-    """A model by name and by the digest of its weights (`sha256:` and 64 hex digits)."""
+    """A model by name and by the digest of its weights (`sha256:` and 64 hex digits).
+
+    A repaired one is called `<base>@<id of the repair>`, and has with it what was cut out of the weights of
+    its base: no worker has it from elsewhere.
+    """
 
     id: str
     digest: str
+    repair: ModelCuts | None = Field(
+        None,
+        exclude_if=lambda repair: repair is None,
+        description="What was cut; documents leave it out, it stands at `/api/v1/repairs`.",
+    )
+
+    @property
+    def base(self) -> ModelRef:
+        """The model that a worker must hold: this one, or that of which it is a repair."""
+        if self.repair is None:
+            return self
+        return ModelRef(id=self.id.partition("@")[0], digest=self.repair.base)
 
     @property
     def key(self) -> str:
-        """Short name of exactly these weights; it names the queue that only their holders read."""
+        """Short name of the base; it names the queue that only its holders read."""
+        return self.base.own_key
+
+    @property
+    def own_key(self) -> str:
+        """Short name of exactly these weights, repaired or not."""
         return f"{self.id}@{self.digest.removeprefix('sha256:')[:12]}"
+
+    @property
+    def named(self) -> ModelRef:
+        """The same without what was cut, for those who only read which model it is."""
+        return ModelRef(id=self.id, digest=self.digest)
 
 
 class MethodRef(Message):
@@ -86,6 +113,9 @@ class MetricRef(Message):
     version: int
     # Any: each metric has a schema of its own; the worker validates with it.
     params: dict[str, Any] = Field(default_factory=dict)
+    repaired: tuple[ModelRef, ...] = Field(
+        (), exclude_if=lambda repaired: not repaired, description="The repaired models that it names."
+    )
 
 
 class ImageRef(Message):

@@ -29,6 +29,8 @@ All keys of one deployment share the hash tag `{namespace}`, so each script stay
 | `analysis-jobs:<id>`      | set    | jobs that it has put into the queue, not finished      | `RESULT`    |
 | `analyses`                | zset   | unfinished ones by the time when they may be taken     | `RESULT`    |
 | `tenant-analyses:<tenant>`| zset   | a tenant's unfinished ones by when they were held      | `RESULT`    |
+| `repairs:<tenant>`        | hash   | id of a repair -> when it was made, `RepairRecord`     | kept        |
+| `repair-cuts:<tenant>`    | hash   | id of a repair -> what it cuts, as JSON                | kept        |
 | `dead`                    | stream | dead letters with their reason                         | `DEAD`      |
 | `sanity:<model>`          | hash   | what was asked of a method -> `PairTrust` as JSON      | `SANITY`    |
 | `causal-graphs:<tenant>:<model>` | hash | class index -> newest `CausalGraph` as JSON      | `SANITY`    |
@@ -38,6 +40,7 @@ All keys of one deployment share the hash tag `{namespace}`, so each script stay
 | `model:<model>`           | string | `ModelCard` as JSON                                    | `SEEN`      |
 | `models`                  | zset   | model keys by first announcement                       | `SEEN`      |
 
+What is kept has no lifetime: it stays until its tenant erases it, and is limited in number.
 Until its jobs are accepted a binding lives for `RESERVED` alone, and so do pixels until their set is.
 """
 
@@ -48,6 +51,7 @@ from dataclasses import dataclass
 from jobs.job import SCHEMA_VERSION, Flow, Lane
 
 GROUP = "workers"
+KEPT = ("repairs", "repair-cuts")  # first words of keys without a lifetime
 SET = "set"  # an image is used by a job, `<id>`, or by a set, `set:<id>`
 
 
@@ -152,6 +156,12 @@ class Keys:
 
     def tenant_analyses(self, tenant: str) -> str:
         return self._key("tenant-analyses", tenant)
+
+    def repairs(self, tenant: str) -> str:
+        return self._key("repairs", tenant)
+
+    def repair_cuts(self, tenant: str) -> str:
+        return self._key("repair-cuts", tenant)
 
     def worker(self, worker: str) -> str:
         return self._key("worker", worker)

@@ -15,16 +15,21 @@ from jobs.connection import reachable
 from jobs.job import Message
 from jobs.keys import Keys
 from jobs.lua import Call, load, run
+from jobs.repairs import KeptRepair
 
 C = TypeVar("C", bound=Message)
 
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model that was announced; with 0 workers it is known, but nobody serves it now."""
+    """A model that was announced; with 0 workers it is known, but nobody serves it now.
+
+    A repair of one is served by whoever serves its base.
+    """
 
     card: ModelCard
     workers: int
+    repair: KeptRepair | None = None
 
 
 class Registry:

@@ -125,6 +125,11 @@ class Provenance(Message):
         exclude_if=lambda mask: mask is None,
         description="Digest of the mask, like that of the image; absent where there was none.",
     )
+    base: str | None = Field(
+        None,
+        exclude_if=lambda base: base is None,
+        description="Digest of the model of which the one asked is a repair; absent where it is none.",
+    )
     # Any: each step says in its own words what it did, for example {"step": "resize", "to": [256, 341]}.
     preprocessing: tuple[dict[str, Any], ...] = ()
     seed: int = 0

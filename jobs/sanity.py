@@ -22,12 +22,12 @@ class SanityRecords:
     async def get(self, model: ModelRef, question: str) -> PairTrust | None:
         """What is known; None when nothing is, or nothing that this version can read."""
         with reachable():
-            answer = await self._redis.hget(self._keys.sanity(model.key), question)
+            answer = await self._redis.hget(self._keys.sanity(model.own_key), question)
         return _read(cast(bytes | None, answer))
 
     async def keep(self, model: ModelRef, question: str, answer: PairTrust) -> None:
         """Keep an answer for `Lifetimes.sanity` seconds, unless there is one."""
-        key = self._keys.sanity(model.key)
+        key = self._keys.sanity(model.own_key)
         with reachable():
             async with self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.hsetnx(key, question, answer.model_dump_json())

@@ -68,6 +68,7 @@ class Document(BaseModel):
 class LiveModel(ModelCard):
     """A model, and how many live workers serve it."""
 
+    id: str  # also that of a repaired one
     workers: int = 0
 
 

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from jobs.connection import connect
 from jobs.embedded import EmbeddedRedis
-from jobs.keys import Keys
+from jobs.keys import KEPT, Keys
 
 # Before anything loads torch: threads that spin while they wait take minutes on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -31,12 +31,16 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def keys(redis_url: str) -> Iterator[Keys]:
-    """A namespace of this test alone. Every key that the test leaves in it must have a lifetime."""
+    """A namespace of this test alone.
+
+    Every key that the test leaves in it must have a lifetime, but for those that are kept.
+    """
     namespace = f"test-{uuid4().hex}"
     yield Keys(namespace)
     with blocking.Redis.from_url(redis_url) as client:
         names = list(client.scan_iter(match="{" + namespace + "}*", count=1000))
-        immortal = [name.decode() for name in names if client.ttl(name) == -1]
+        without = [name.decode() for name in names if client.ttl(name) == -1]
+        immortal = [name for name in without if name.split(":")[1] not in KEPT]
         if names:
             client.delete(*names)
     assert not immortal, f"keys without a lifetime: {immortal}"

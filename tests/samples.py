@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from jobs.fingerprint import SURVEY, survey_digest
 from jobs.job import Flow, ImageRef, Job, Lane, MethodRef, ModelRef, Opened
+from jobs.repair import ModelCuts, WeightCut
 from jobs.result import Box, MapInfo, Prediction, Provenance, Result, TargetResult
 
 PIXELS = bytes(range(64))
@@ -20,6 +21,13 @@ MAP = struct.pack("<4f", 0.0, 0.25, -0.5, 1.0)
 def sample_model(name: str = "phantom-resnet", *, weights: str = "v1") -> ModelRef:
     """A model whose digest follows from its name and weights."""
     return ModelRef(id=name, digest="sha256:" + hashlib.sha256(f"{name} {weights}".encode()).hexdigest())
+
+
+def repaired_model(base: ModelRef | None = None, *cuts: WeightCut, repair: str = "r" * 32) -> ModelRef:
+    """A repair of a model."""
+    base = base or sample_model()
+    changed = ModelCuts(base=base.digest, cuts=cuts or (WeightCut(weight="stem", rows=(0, 2), columns=(1,)),))
+    return ModelRef(id=f"{base.id}@{repair}", digest=changed.digest, repair=changed)
 
 
 def sample_job(

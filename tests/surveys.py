@@ -29,9 +29,9 @@ from jobs.causal import (
     Role,
     Skeleton,
     Treatment,
-    WeightCut,
 )
 from jobs.job import Job
+from jobs.repair import WeightCut
 from jobs.result import Provenance, Result, Timings
 
 SKELETON = Skeleton(

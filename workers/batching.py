@@ -80,7 +80,7 @@ class Planner:
         job = claim.job
         needs = _as_one_pass(self._needs.get(job.method.name, frozenset()))
         alone = suspect or bool(job.survey)
-        key = job.model.key, needs, job.id if alone else ""
+        key = job.model.own_key, needs, job.id if alone else ""
         return Waiting(claim, _age(claim.entry), claim.flow, key, kind_of(claim), alone, now_seconds)
 
     def plan(
@@ -109,7 +109,7 @@ class Planner:
 
         Without it a flow would be chosen again and again until its first batch is answered.
         """
-        self._last_model = batch.claims[0].job.model.key
+        self._last_model = batch.claims[0].job.model.own_key
         advance = min(self.sizes.predict(batch.claims), BATCH_SECONDS) / len(batch.claims)
         for claim in batch.claims:
             self.charge(claim, advance, cheap=batch.cheap)

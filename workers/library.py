@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TypeVar
 
@@ -35,9 +35,13 @@ class Library:
             if not isinstance(model, OutOfMemory) or not self.let_another_go(ref, *beside):
                 return model
 
-    def named(self, key: str, *beside: ModelRef) -> Model:
-        """The model of exactly the weights of a key. Raises JobFailed where it cannot be had."""
-        ref = next((card.ref for card in self.cards() if card.ref.key == key), None)
+    def named(self, key: str, repaired: Iterable[ModelRef], *beside: ModelRef) -> Model:
+        """The model of exactly the weights of a key, one of the `repaired` or of those that are held.
+
+        Raises JobFailed where it cannot be had.
+        """
+        known = (*repaired, *(card.ref for card in self.cards()))
+        ref = next((one for one in known if one.own_key == key), None)
         model = (
             ModelUnavailable(f"this worker does not hold {key}") if ref is None else self.get(ref, *beside)
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from jobs.catalogue import ModelCard, Need
 from jobs.errors import NotExplainable, OutOfMemory
-from jobs.job import ImageRef, Opened
+from jobs.job import ImageRef, ModelRef, Opened
 from jobs.result import Box
 from workers.declare import Method, Params
 from workers.library import Library
@@ -61,9 +61,9 @@ class OtherModels:
         row that does not fit alone another model is let go, once.
         """
         circumstances.checkpoint(0.0)
-        model = self.library.named(key, self.own.ref)
+        model = self.library.named(key, self._repaired(), self.own.ref)
         if model.card.labels != self.own.labels:
-            raise NotExplainable(f"{key} has other classes than {self.own.ref.key}")
+            raise NotExplainable(f"{key} has other classes than {self.own.ref.own_key}")
         ask = partial(one_by_one, partial(self._hear, model, circumstances), rows)
         said = self.library.within_memory(ask)
         if not isinstance(said, OutOfMemory):
@@ -74,6 +74,12 @@ class OtherModels:
         if isinstance(again, OutOfMemory):
             raise again
         return again
+
+    def _repaired(self) -> Iterator[ModelRef]:
+        """Those that metrics of the rows name, which no worker holds unless a job brings them."""
+        for one in self.subjects:
+            for metric in one.opened.job.metrics:
+                yield from metric.repaired
 
     def _hear(self, model: Model, circumstances: Circumstances, rows: Sequence[int]) -> list[Opinion]:
         """What a model says of some rows: each image is prepared and goes through its network once."""

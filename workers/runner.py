@@ -176,6 +176,7 @@ class Runner:
     def _provenance(self, job: Job, image: str, model: Model, **words: Any) -> Provenance:
         return Provenance(
             image=image,
+            base=job.model.repair.base if job.model.repair else None,
             seed=job.seed,
             device=device_name(self.device),
             dtype=model.dtype,

@@ -46,7 +46,7 @@ class AnalysisDesk:
         fields = valid(AnalysisRequest, sent, "", problems)
         inquiry = Inquiry(
             tenant=tenant,
-            model=await asked_model(self._menu, fields.get("model"), problems),
+            model=await asked_model(self._menu, tenant, fields.get("model"), problems),
             image_set=await asked_set(self._image_sets, tenant, fields.get("image_set"), problems),
             analyses=self._analyses,
             limits=self._limits,

@@ -68,7 +68,7 @@ def analysis_document(record: AnalysisRecord, kind: Kind) -> AnalysisDocument:
         progress=record.progress,
         done=record.done,
         total=record.parts,
-        model=plan.model,
+        model=plan.model.named,
         image_set=record.analysis.image_set,
         params=plan.params,
         error=ErrorDocument(code=failure.code, detail=failure.detail, errors=failure.problems)

@@ -69,17 +69,27 @@ class Inquiry:
 
     async def earlier(self, analysis_id: str, kind: str, name: str) -> bytes | None:
         """The result of an analysis of this tenant, by the field that names it; None if that is wrong."""
-        record: AnalysisRecord | None = None
-        if re.fullmatch(ID, analysis_id):
-            record = await self.analyses.record(self.tenant, analysis_id)
-        if record is None or record.analysis.kind != kind:
-            self.wrong(name, f"is no analysis of yours of the kind {kind} (any more)")
-            return None
-        if record.state is not State.DONE:
-            self.wrong(name, f"is {record.state}; it must be done")
-            return None
-        [content] = await self.analyses.parts(analysis_id, [RESULT])
-        return content
+        return await earlier_result(
+            self.analyses, self.tenant, analysis_id, kind, name=name, problems=self.problems
+        )
+
+
+async def earlier_result(
+    analyses: Analyses, tenant: str, analysis_id: str, kind: str, *, name: str, problems: list[Problem]
+) -> bytes | None:
+    """The result of an analysis of a tenant, by the field that names it; None where that is wrong."""
+    record: AnalysisRecord | None = None
+    if re.fullmatch(ID, analysis_id):
+        record = await analyses.record(tenant, analysis_id)
+    if record is None or record.analysis.kind != kind:
+        message = f"is no analysis of yours of the kind {kind} (any more)"
+        problems.append(Problem(field=name, message=message))
+        return None
+    if record.state is not State.DONE:
+        problems.append(Problem(field=name, message=f"is {record.state}; it must be done"))
+        return None
+    [content] = await analyses.parts(analysis_id, [RESULT])
+    return content
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ from jobs.causal import (
     Paths,
     Skeleton,
     SkeletonQuestion,
-    WeightCut,
 )
 from jobs.errors import ImageGone, InternalError, JobFailed, Unreadable
 from jobs.fingerprint import named_job
 from jobs.job import ImageRef, Job, Message, MethodRef, ModelRef
+from jobs.repair import WeightCut
 from jobs.result import Result
 
 # A survey ends early when it is late, however much there is to do: beyond this its price says nothing.

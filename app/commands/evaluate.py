@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -94,13 +95,9 @@ def evaluate(
 
 
 def _served(running: Service) -> list[ModelCard]:
-    from jobs.catalogue import ModelCard
+    from app import models
 
-    listed = running.get("/api/v1/models").json()["models"]
-    return [
-        ModelCard.model_validate({name: value for name, value in one.items() if name != "workers"})
-        for one in listed
-    ]
+    return [*models.Models.model_validate(running.get("/api/v1/models").json()).models]
 
 
 def _conduct(running: Service, book: Book, served: Sequence[ModelCard], asked: Asked) -> None:
@@ -108,11 +105,12 @@ def _conduct(running: Service, book: Book, served: Sequence[ModelCard], asked: A
     from app.evaluation.cells import cells, cheap, chosen, measurable
     from app.evaluation.conductor import Conductor
     from app.evaluation.folder import pictures_in
-    from jobs.catalogue import load_catalogue
+    from jobs.catalogue import REPAIRED_ID, load_catalogue
 
     catalogue = load_catalogue()
     known = {card.id: card for card in served}
-    names = chosen("--model", asked.models or list(known), list(known))
+    announced = [name for name in known if not re.fullmatch(REPAIRED_ID, name)]
+    names = chosen("--model", asked.models or announced, list(known))
     every = [card.name for card in catalogue.methods]
     methods = chosen("--method", asked.methods or cheap(catalogue.methods), every)
     metrics = measurable(asked.metrics or DEFAULT_METRICS, catalogue.metrics)

@@ -70,7 +70,7 @@ class Asking:
         problems: list[Problem] = []
         fields = valid(EvaluationRequest, sent, "", problems)
         image_set = await asked_set(self._image_sets, tenant, fields.get("image_set"), problems)
-        models = await self._models(fields, problems)
+        models = await self._models(tenant, fields, problems)
         methods, metrics = self._methods(fields, problems)
         uses_masks = self._uses_masks(metrics, image_set, problems)
         study = Study(
@@ -96,17 +96,19 @@ class Asking:
             id=name, tenant=tenant, kind=EVALUATION, image_set=image_set.id, parts=n_cells, params=params
         )
 
-    async def _models(self, fields: Fields, problems: list[Problem]) -> list[ModelRef]:
-        """In the order of their ids, so that equal requests are equal."""
-        known = {served.card.id: served for served in await self._menu.models()}
+    async def _models(self, tenant: str, fields: Fields, problems: list[Problem]) -> list[ModelRef]:
+        """In the order of their ids, so that equal requests are equal; repaired ones only by name."""
         asked = fields.get("models")
+        known = {one.card.id: one for one in await self._menu.models(asked or (), tenant=tenant)}
         if asked is None:
             live = [served.card.ref for _, served in sorted(known.items()) if served.workers]
             if not live:
                 problems.append(Problem(field="models", message="are none that is live just now; name one"))
             return live
-        names = ", ".join(sorted(known)) or "none just now"
-        problems += _unknown("models", asked, known, names)
+        for place, name in enumerate(asked):
+            if name not in known:
+                message = await self._menu.unknown(name, tenant=tenant)
+                problems.append(Problem(field=f"models.{place}", message=message))
         return [known[name].card.ref for name in sorted(set(asked) & known.keys())]
 
     def _methods(

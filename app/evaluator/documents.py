@@ -51,7 +51,7 @@ def evaluation_document(record: AnalysisRecord) -> EvaluationDocument:
         done=record.done,
         total=record.parts or 0,
         image_set=record.analysis.image_set,
-        models=study.models,
+        models=tuple(model.named for model in study.models),
         methods=study.methods,
         metrics=study.metrics,
         seed=study.seed,

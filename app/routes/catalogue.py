@@ -9,11 +9,12 @@ from pydantic import BaseModel
 
 from app.contract import answers, media
 from app.documents import PREFIX
-from app.schemas import MethodList, MetricsCatalogue, ModelEntry, Models
-from app.services import Use
+from app.models import ModelEntry, Models
+from app.repairs.documents import listed_entry, model_entry
+from app.schemas import MethodList, MetricsCatalogue
+from app.services import Tenant, Use
 from jobs.catalogue import MethodCard
 from jobs.errors import NotFound
-from jobs.registry import ServedModel
 
 router = APIRouter(prefix=PREFIX, tags=["menu"])
 
@@ -58,8 +59,11 @@ async def metrics(services: Use) -> Response:
     response_class=Response,
     responses=answers({200: media(json=Models)}),
 )
-async def models(services: Use) -> Response:
-    return _json(Models(models=[_entry(served) for served in await services.menu.models()]))
+async def models(services: Use, tenant: Tenant) -> Response:
+    """Behind those of the workers stand the repaired ones of whoever asks."""
+    entries = [model_entry(served) for served in await services.menu.models()]
+    entries += [listed_entry(*each) for each in await services.menu.repaired(tenant)]
+    return _json(Models(models=entries))
 
 
 @router.get(
@@ -68,16 +72,14 @@ async def models(services: Use) -> Response:
     response_class=Response,
     responses=answers({200: media(json=ModelEntry)}, NotFound),
 )
-async def model(model_id: Annotated[str, Path(description="Id of a model.")], services: Use) -> Response:
-    served = await services.menu.model(model_id)
+async def model(
+    model_id: Annotated[str, Path(description="Id of a model.")], services: Use, tenant: Tenant
+) -> Response:
+    served = await services.menu.model(model_id, tenant=tenant)
     if served is None:
-        names = ", ".join(served.card.id for served in await services.menu.models()) or "none just now"
-        raise NotFound(f"There is no such model; there are: {names}.")
-    return _json(_entry(served))
-
-
-def _entry(served: ServedModel) -> ModelEntry:
-    return ModelEntry(**dict(served.card), workers=served.workers)
+        why = await services.menu.unknown(model_id, tenant=tenant)
+        raise NotFound(f"There is no such model: it {why}.")
+    return _json(model_entry(served))
 
 
 def _json(body: BaseModel) -> Response:

@@ -124,8 +124,9 @@ async def show_page(evaluation_id: EvaluationId, services: Use, tenant: Tenant) 
     """One file that needs nothing else; also while it runs."""
     record = await _record(services, tenant, evaluation_id)
     rows = await rows_of_all(services.analyses, record.analysis)
-    asked = set(Study.model_validate(record.analysis.params).models)
-    models = [served.card for served in await services.menu.models() if served.card.ref in asked]
+    asked = Study.model_validate(record.analysis.params).models
+    served = [await services.menu.model_of(model) for model in asked]
+    models = [one.card for one in served if one is not None]
     catalogue, now = services.menu.catalogue, datetime.now(UTC)
     content = await asyncio.to_thread(lambda: page(rows, catalogue, models, made_at=now))
     return Response(content, headers={**PRIVATE, "Content-Security-Policy": POLICY}, media_type="text/html")

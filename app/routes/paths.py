@@ -11,6 +11,7 @@ from app.analyses.documents import no_analysis
 from app.evaluator.documents import no_evaluation
 from app.image_sets.documents import no_set
 from app.pictures import not_found
+from app.repairs.documents import no_repair
 from jobs.fingerprint import ID
 
 # The pattern is only described: FastAPI would answer 422, and a name that cannot be is just not there.
@@ -46,6 +47,16 @@ async def evaluation_id_of(evaluation_id: SpelledEvaluation) -> str:
     return evaluation_id
 
 
+SpelledRepair = Annotated[str, Path(json_schema_extra={"pattern": ID}, description="Id of a repair.")]
+
+
+async def repair_id_of(repair_id: SpelledRepair) -> str:
+    """Every other spelling is answered as an unknown id."""
+    if not re.fullmatch(ID, repair_id):
+        raise no_repair()
+    return repair_id
+
+
 SpelledAnalysis = Annotated[str, Path(json_schema_extra={"pattern": ID}, description="Id of an analysis.")]
 
 
@@ -60,3 +71,4 @@ AnalysisId = Annotated[str, Depends(analysis_id_of)]
 EvaluationId = Annotated[str, Depends(evaluation_id_of)]
 ImageSetId = Annotated[str, Depends(image_set_id_of)]
 ExplanationId = Annotated[str, Depends(explanation_id_of)]
+RepairId = Annotated[str, Depends(repair_id_of)]

@@ -83,15 +83,15 @@ class Examiner:
             if await self._recall(model, question) is None:
                 await self._ask(model, method, question)
         except (Busy, RedisError, OSError):
-            _logger.info("%s on %s cannot be examined just now", method, model.key)
+            _logger.info("%s on %s cannot be examined just now", method, model.own_key)
         except Exception:
-            _logger.exception("examining %s on %s broke off", method, model.key)
+            _logger.exception("examining %s on %s broke off", method, model.own_key)
         finally:
             self._next[model.digest, question] = monotonic() + AGAIN_SECONDS
 
     async def _ask(self, model: ModelRef, method: str, question: str) -> None:
-        served = await self._menu.model(model.id)
-        if served is None or served.card.ref != model:
+        served = await self._menu.model_of(model)
+        if served is None:
             return
         results = await self._inquiry.results(served.card, {"method": method, "metrics": list(CHECKS)})
         if results:

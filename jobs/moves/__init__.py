@@ -14,6 +14,7 @@ from jobs.moves.bindings import abandon, bind, reserve
 from jobs.moves.clients import Limits, cancel, erase, outlook, retry, submit
 from jobs.moves.image_sets import drop_set, keep_set, leave_set, renew_set
 from jobs.moves.places import Hold
+from jobs.moves.repairs import keep_repair
 from jobs.moves.webhooks import collect, settle
 from jobs.moves.workers import (
     commit,
@@ -50,6 +51,7 @@ __all__ = [
     "group",
     "hold_analysis",
     "interrupt",
+    "keep_repair",
     "keep_set",
     "leave_set",
     "note_part",

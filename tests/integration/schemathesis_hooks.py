@@ -30,8 +30,9 @@ KINDS = {
     "image-sets": "image_set_id",
     "evaluations": "evaluation_id",
     "analyses": "analysis_id",
+    "repairs": "repair_id",
 }
-LONGEST_NAME = 64
+LONGEST_NAME = 97
 MOST_NAMES = 32
 SENT: dict[str, Generated] = {"images": [], "masks": [], "labels": ""}
 ARCHIVE = "archive"
@@ -54,7 +55,7 @@ def map_query(_context: HookContext, query: Generated) -> Generated:
 
 @schemathesis.hook
 def map_path_parameters(context: HookContext, parameters: Generated) -> Generated:
-    """Lead well-formed ids to explanations, image sets, evaluations, analyses that exist; the newest stay."""
+    """Lead well-formed ids to explanations, image sets and so on that exist; the newest stay."""
     is_erasing = context.operation is not None and context.operation.method.upper() == "DELETE"
     for field, every in known.items():
         ids = every[:-1] if is_erasing else every

@@ -152,3 +152,21 @@ async def test_who_does_not_want_it_is_not_asked(redis_url: str, keys: Keys, tmp
         name = await stage.done()
         assert await pair(stage, name) is None
         assert [job.id for job in stage.worker.seen] == [name]
+
+
+async def test_a_repaired_model_is_a_model_of_its_own(stage: Stage, keys: Keys, redis: Redis) -> None:
+    await known_pair(stage, await stage.done())
+    body = {"model": "tiny", "cuts": [{"weight": "stem", "rows": [0], "columns": [1]}]}
+    place = (await stage.client.post("/api/v1/repairs", json=body)).headers["location"]
+    model = (await stage.client.get(place)).json()["model"]
+    stage.worker.hold = asyncio.Event()
+    explained = asyncio.create_task(stage.done(model=model["id"]))
+    await wait_until_async(lambda: stage.worker.held, what="the explanation")
+    assert (await stage.client.delete(place)).status_code == 204
+    stage.worker.hold.set()
+    found = await known_pair(stage, await explained)
+    assert found["images"] == IMAGES
+    examined = {job.model.own_key: job.model.repair is None for job in asked(stage)}
+    assert sorted(examined.values()) == [False, True]
+    assert len(asked(stage)) == 2 * IMAGES
+    assert {await redis.hlen(keys.sanity(name)) for name in examined} == {1}

@@ -25,9 +25,9 @@ seed = 20260101
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", 304, 401, 404, 409, 410, 413, 415, 422, 429]
 [generation]
-max-examples = 85
+max-examples = 65
 [phases.stateful]
-generation.max-examples = 40
+generation.max-examples = 30
 """
 
 

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from jobs.causal import Cut, MaskingAnswer, MaskingQuestion, Paths, WeightCut
+from jobs.causal import Cut, MaskingAnswer, MaskingQuestion, Paths
 from jobs.errors import NotExplainable
+from jobs.repair import WeightCut
 from workers.causal.bundles import ShortcutBundle
 from workers.causal.circumstances import Circumstances
 from workers.causal.skeleton import NONE, Anatomy, Shortcut, Weights

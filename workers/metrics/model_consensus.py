@@ -15,7 +15,7 @@ from workers.probe.opinions import Opinion
 from workers.probe.trial import Trial
 from workers.tensors.ranks import correlations_by_name, rank_correlation
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(@[0-9a-f]{12})?$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(@[a-z2-7]{32})?(@[0-9a-f]{12})?$")]
 
 
 class ModelConsensusParams(Params):

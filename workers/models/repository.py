@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from jobs.catalogue import ModelCard
+from jobs.catalogue import ModelCard, RepairedCard
 from jobs.errors import ModelUnavailable
 from jobs.job import ModelRef
 from workers.models.architectures import build
@@ -21,8 +21,10 @@ from workers.models.declaration import Declaration, read_declaration
 from workers.models.intake import Intake
 from workers.models.patch_files import read_patches
 from workers.models.published import file_sha256, read_published
+from workers.models.repairing import repair
 from workers.tensors.patch_gaussians import PatchGaussian
 
+MOST_REPAIRED = 4  # loaded at once
 PHANTOMS = Path(__file__).parents[1] / "phantom" / "weights"
 
 log = logging.getLogger(__name__)
@@ -68,33 +70,37 @@ class Repository:
         return tuple(self._known[model][2] for model in sorted(self._known))
 
     def get(self, ref: ModelRef, device: str = "cpu", *, beside: Sequence[ModelRef] = ()) -> Model:
-        """The model of a reference, loaded if it is not. Raises ModelUnavailable.
+        """The model of a reference, loaded if it is not; a repaired one by itself, not as a copy of its base.
 
-        Those that it stands `beside` are in use, and are not let go for it.
+        Those that it stands `beside` are in use, and are not let go for it. Raises ModelUnavailable, and
+        NotExplainable for a repair that does not fit the network.
         """
-        if ref.id not in self._known:
-            raise ModelUnavailable(f"this worker has no model {ref.id!r}")
-        if self._known[ref.id][2].digest != ref.digest:
-            raise ModelUnavailable(f"this worker has another version of {ref.id!r} than was asked for")
-        if ref.id not in self._loaded:
-            self._loaded[ref.id] = _load(*self._known[ref.id], device)
-        self._loaded.move_to_end(ref.id)
-        self._let_go([one.id for one in beside])
-        return self._loaded[ref.id]
+        base = ref.base
+        if base.id not in self._known:
+            raise ModelUnavailable(f"this worker has no model {base.id!r}")
+        if self._known[base.id][2].digest != base.digest:
+            raise ModelUnavailable(f"this worker has another version of {base.id!r} than was asked for")
+        if ref.repair is not None and ref.repair.digest != ref.digest:
+            raise ModelUnavailable(f"what is cut for {ref.id!r} is not what its digest says")
+        if ref.own_key not in self._loaded:
+            self._loaded[ref.own_key] = _load(*self._known[base.id], ref, device)
+        self._loaded.move_to_end(ref.own_key)
+        self._let_go([one.own_key for one in beside])
+        return self._loaded[ref.own_key]
 
     def let_another_go(self, *kept: ModelRef) -> bool:
         """Make room for some models: the least recently used one of the others goes, if any may."""
-        ids = [ref.id for ref in kept]
-        for model in self._loaded.values():
-            if not model.pinned and model.card.id not in ids:
-                del self._loaded[model.card.id]
+        keys = [ref.own_key for ref in kept]
+        for key, model in self._loaded.items():
+            if not model.pinned and key not in keys:
+                del self._loaded[key]
                 return True
         return False
 
     @property
     def loaded(self) -> tuple[str, ...]:
         """Ids of the models in memory, the least recently used first."""
-        return tuple(self._loaded)
+        return tuple(model.card.id for model in self._loaded.values())
 
     @property
     def loaded_bytes(self) -> int:
@@ -111,11 +117,17 @@ class Repository:
             log.error("left out: %s", error.detail)
 
     def _let_go(self, kept: Sequence[str]) -> None:
-        for model in list(self._loaded.values())[:-1]:
-            if not self._max_bytes or self.loaded_bytes <= self._max_bytes:
-                return
-            if not model.pinned and model.card.id not in kept:
-                del self._loaded[model.card.id]
+        for key, model in list(self._loaded.items())[:-1]:
+            if not model.pinned and key not in kept and self._is_too_much(model):
+                del self._loaded[key]
+
+    def _is_too_much(self, model: Model) -> bool:
+        """Whether a model of its sort has to go: anybody may make repaired ones, as many as they like."""
+        if isinstance(model.card, RepairedCard):
+            repaired = sum(isinstance(one.card, RepairedCard) for one in self._loaded.values())
+            if repaired > MOST_REPAIRED:
+                return True
+        return 0 < self._max_bytes < self.loaded_bytes
 
 
 def _folders(*roots: Path | None) -> Iterator[Path]:
@@ -126,7 +138,7 @@ def _folders(*roots: Path | None) -> Iterator[Path]:
             yield from sorted(path.parent for path in root.glob("*/model.toml"))
 
 
-def _load(folder: Path, declaration: Declaration, card: ModelCard, device: str) -> Model:
+def _load(folder: Path, declaration: Declaration, card: ModelCard, ref: ModelRef, device: str) -> Model:
     if read_declaration(folder)[1].digest != card.digest:
         raise ModelUnavailable(f"{card.id}: its files are not those that this worker has seen: restart it")
     tensors, patches = _read_weights(folder, declaration), read_patches(folder, declaration.input)
@@ -136,6 +148,9 @@ def _load(folder: Path, declaration: Declaration, card: ModelCard, device: str) 
             network.load_state_dict(tensors, strict=True)
     except (ValueError, TypeError, RuntimeError) as error:
         raise ModelUnavailable(f"{card.id}: {declaration.architecture} does not fit: {error}") from error
+    if ref.repair is not None:
+        repair(network, ref.repair.cuts)
+        card = card.repaired(ref)
     network.to(device, dtype=getattr(torch, declaration.dtype))
     intake = Intake(declaration.input)
     _try(network, intake, card, device)
@@ -147,7 +162,7 @@ def _load(folder: Path, declaration: Declaration, card: ModelCard, device: str) 
         declaration.dtype,
         intake,
         declaration.default_layer,
-        declaration.pinned,
+        declaration.pinned and ref.repair is None,
         n_bytes,
         patches,
     )

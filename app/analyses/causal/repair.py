@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from app.analyses.causal.accuracy import Accuracy
-from jobs.causal import WeightCut
 from jobs.job import Message, ModelRef
+from jobs.repair import WeightCut
 
 
 class RepairStep(Message):

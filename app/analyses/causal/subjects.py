@@ -133,7 +133,7 @@ async def _graph(fields: Fields, inquiry: Inquiry) -> CausalGraph | None:
         return None
     graph = CausalGraph.model_validate_json(content)
     if inquiry.model is not None and graph.model != inquiry.model.ref:
-        inquiry.wrong("params.graph", f"is of {graph.model.key}, not of {inquiry.model.ref.key}")
+        inquiry.wrong("params.graph", f"is of {graph.model.own_key}, not of {inquiry.model.ref.own_key}")
     return graph
 
 

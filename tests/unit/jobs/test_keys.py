@@ -40,6 +40,8 @@ def spelled() -> set[str]:
         KEYS.analysis_jobs("x"),
         KEYS.tenant_analyses("x"),
         KEYS.analyses,
+        KEYS.repairs("x"),
+        KEYS.repair_cuts("x"),
         KEYS.calls,
         KEYS.dead,
         KEYS.worker("x"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from jobs.catalogue import Catalogue, Family, MethodCard, Need
 from jobs.job import Lane, ModelRef
 from jobs.queue import Claim
+from tests.samples import repaired_model
 from tests.unit.workers.claims import A, B, claim, survey
 from workers.batching import AFFINITY_SECONDS, Batch, Planner, Waiting, needs_of
 
@@ -75,6 +76,16 @@ def test_alternating_arrivals_make_full_batches() -> None:
     assert [one.job.model for one in second.claims] == [B] * 4
     assert first.full
     assert second.full
+
+
+def test_a_repaired_model_shares_a_queue_with_its_base_but_no_pass() -> None:
+    repaired = repaired_model(A)
+    arrivals = [claim(model) for _ in range(2) for model in (A, repaired)]
+    assert {one.job.model.key for one in arrivals} == {A.key}
+
+    batches = all_batches(admitted(*arrivals))
+
+    assert [[one.job.model for one in batch.claims] for batch in batches] == [[A] * 2, [repaired] * 2]
 
 
 def test_methods_with_equal_needs_run_together_and_others_do_not() -> None:

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from jobs.causal import Cut, MaskingQuestion, Paths, WeightCut
+from jobs.causal import Cut, MaskingQuestion, Paths
 from jobs.errors import NotExplainable
+from jobs.repair import WeightCut
 from tests.unit.workers.causal.nets import KINDS, Residual, images, network
 from workers.causal.circumstances import Circumstances
 from workers.causal.discovery import anatomy
