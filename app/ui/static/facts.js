@@ -141,7 +141,7 @@ function files(document, target, { look, erase }) {
  * @param {string} path
  * @param {string} name
  */
-async function save(path, name) {
+export async function save(path, name) {
   const url = URL.createObjectURL(await (await call(path)).blob());
   element("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);

@@ -16,8 +16,9 @@ import { element, prose, unique } from "./dom.js";
 export function parameterForm(schema, prefix) {
   const root = element("details", { class: "parameters" }, element("summary", {}, "Parameters"));
   /** @type {[string, any, Control][]} */
-  const controls = Object.entries(schema.properties ?? {}).map(([name, property]) => {
+  const controls = Object.entries(schema.properties ?? {}).map(([name, given]) => {
     const id = unique();
+    const property = resolved(given, schema.$defs);
     const made = controlOf(property, id);
     root.append(field(name, property, made.control, id, `${prefix}.${name}`));
     return [name, property, made];
@@ -62,11 +63,21 @@ function controlOf(property, id) {
   const { schema, nullable } = unfolded(property);
   const shared = { id, "aria-describedby": `${id}-hint ${id}-problem` };
   if (schema.type === "boolean") return box(property.default, shared);
-  if (schema.enum && !nullable) return choice(schema.enum, property.default, shared);
+  if (schema.enum) return choice(schema.enum, property.default, nullable, shared);
   if (schema.type === "integer" || schema.type === "number")
     return number(schema, property.default, nullable, shared);
   if (schema.type === "array") return list(schema, property.default, shared);
   return text(property, nullable, shared);
+}
+
+/**
+ * A property with what it refers to.
+ * @param {any} property
+ * @param {Record<string, any>} [known] by name
+ */
+function resolved(property, known) {
+  const found = property.$ref && known?.[property.$ref.replace("#/$defs/", "")];
+  return found ? { ...found, ...property } : property;
 }
 
 /** @param {any} property a schema, or one of several of which one may be null */
@@ -87,19 +98,23 @@ function box(usual, shared) {
 }
 
 /**
+ * One of several words, or none where that may be.
  * @param {string[]} options
- * @param {string} usual
+ * @param {string|null} usual
+ * @param {boolean} nullable
  * @param {Record<string, unknown>} shared
  * @returns {Control}
  */
-function choice(options, usual, shared) {
+function choice(options, usual, nullable, shared) {
+  const none = nullable ? [element("option", { value: "" }, "none")] : [];
   const control = element(
     "select",
     shared,
+    ...none,
     ...options.map((each) => element("option", { value: each }, each)),
   );
-  control.value = usual;
-  return { control, value: () => control.value };
+  control.value = usual ?? "";
+  return { control, value: () => control.value || null };
 }
 
 /**

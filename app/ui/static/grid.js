@@ -4,9 +4,9 @@ import { call, Refusal } from "./api.js";
 import { difference } from "./difference.js";
 import { eachFrame } from "./dom.js";
 import { factsOf } from "./facts.js";
-import { erase, finished, follow } from "./jobs.js";
+import { erase, finished, follow, path } from "./jobs.js";
 import { parseNpy } from "./npy.js";
-import { Panel } from "./panel.js";
+import { Panel, readBase } from "./panel.js";
 
 /**
  * @typedef {{id: string, document: any, panels: Panel[], closed: boolean}} Job
@@ -69,7 +69,7 @@ export class Grid {
     try {
       const end = finished(document.state)
         ? document
-        : await follow(job.id, (change) => this.goOn(job, change));
+        : await follow(path(job.id), (change) => this.goOn(job, change));
       await this.finish(job, end);
     } catch (error) {
       const gone = error instanceof Refusal && error.status === 404;
@@ -197,13 +197,13 @@ export class Grid {
    */
   async close(job) {
     const runs = job.panels.some((panel) => ["queued", "running"].includes(panel.root.dataset.state));
-    if (runs) return erase(job.id).catch(() => {}); // it ended by itself; who follows it says how
+    if (runs) return erase(path(job.id)).catch(() => {}); // it ended by itself; who follows it says how
     this.forget(job.id);
   }
 
   /** @param {Job} job */
   async erase(job) {
-    await erase(job.id);
+    await erase(path(job.id));
     this.forget(job.id);
   }
 
@@ -234,16 +234,4 @@ export class Grid {
     this.paint(panel);
     this.options.changed();
   }
-}
-
-/**
- * @param {string} address
- * @returns {Promise<import("./panel.js").Base>}
- */
-async function readBase(address) {
-  const url = URL.createObjectURL(await (await call(address)).blob());
-  const image = new Image();
-  image.src = url;
-  await image.decode();
-  return { url, width: image.naturalWidth, height: image.naturalHeight };
 }

@@ -4,7 +4,7 @@ import { byId, element } from "./dom.js";
 import { clearProblems } from "./problems.js";
 
 /** The drawn radiographs that come with the page. */
-const PHANTOMS = ["nodule", "spiculated-mass", "calcifications", "none"];
+export const PHANTOMS = ["nodule", "spiculated-mass", "calcifications", "none"];
 
 /**
  * Watch all ways in which an image comes.
@@ -38,20 +38,28 @@ export function imagePicker(changed) {
   return () => chosen;
 }
 
+/** @param {string} name */
+const address = (name) => `/ui/phantom-${name}.png`;
+
+/**
+ * A drawn radiograph as a file.
+ * @param {string} name
+ */
+export async function radiograph(name) {
+  const blob = await (await fetch(address(name))).blob();
+  return new File([blob], `phantom-${name}.png`, { type: "image/png" });
+}
+
 /**
  * @param {string} name
  * @param {(file: File) => void} take
  */
 function phantom(name, take) {
-  const address = `/ui/phantom-${name}.png`;
-  const fetched = async () => {
-    const blob = await (await fetch(address)).blob();
-    take(new File([blob], `phantom-${name}.png`, { type: "image/png" }));
-  };
+  const fetched = async () => take(await radiograph(name));
   return element(
     "button",
     { type: "button", class: "phantom", onclick: fetched, "aria-label": `Drawn radiograph: ${name}` },
-    element("img", { src: address, alt: "", width: 56, height: 56 }),
+    element("img", { src: address(name), alt: "", width: 56, height: 56 }),
     element("span", {}, name),
   );
 }

@@ -50,16 +50,16 @@ export async function ask(wish) {
 }
 
 /**
- * Follow an explanation; a few are streamed at a time, the others are looked at now and then.
- * @param {string} id
+ * Follow an explanation or an analysis; a few are streamed at a time, the others are looked at now and then.
+ * @param {string} place its path
  * @param {(change: any) => void} changed told of every state on the way
  * @returns {Promise<any>} the document at the end; null when it was erased
  */
-export async function follow(id, changed) {
+export async function follow(place, changed) {
   for (;;) {
     try {
-      if (streams < STREAMS) return await streamed(id, changed);
-      const document = await read(path(id));
+      if (streams < STREAMS) return await streamed(place, changed);
+      const document = await read(place);
       if (finished(document.state)) return document;
       changed(document);
       await pause(POLL_MILLISECONDS);
@@ -71,18 +71,18 @@ export async function follow(id, changed) {
 }
 
 /**
- * @param {string} id
+ * @param {string} place
  * @param {(change: any) => void} changed
  */
-async function streamed(id, changed) {
+async function streamed(place, changed) {
   streams += 1;
   try {
-    for await (const { name, data } of events(`${path(id)}/events`)) {
+    for await (const { name, data } of events(`${place}/events`)) {
       if (!finished(name)) changed(data);
       else if (name === "cancelled" || !data.model) return null;
       else return data;
     }
-    return await read(path(id));
+    return await read(place);
   } finally {
     streams -= 1;
   }
@@ -90,8 +90,8 @@ async function streamed(id, changed) {
 
 /**
  * Cancel or erase.
- * @param {string} id
+ * @param {string} place the path of an explanation or an analysis
  */
-export async function erase(id) {
-  await call(path(id), { method: "DELETE" });
+export async function erase(place) {
+  await call(place, { method: "DELETE" });
 }

@@ -94,14 +94,18 @@ function say(words) {
   byId("notice").hidden = !words;
 }
 
-/** @param {Grid} grid */
-function tabs(grid) {
-  const names = ["explain", "jobs", "operations"];
+/**
+ * @param {Grid} grid
+ * @param {() => void} decide opens the section about what decides a class
+ */
+function tabs(grid, decide) {
+  const names = ["explain", "decide", "jobs", "operations"];
   const show = (/** @type {string} */ chosen) => {
     for (const name of names) {
       byId(name).hidden = name !== chosen;
       byId(`tab-${name}`).setAttribute("aria-current", name === chosen ? "page" : "false");
     }
+    if (chosen === "decide") decide();
     if (chosen === "operations") keepFresh();
     if (chosen === "jobs")
       showShelf({
@@ -111,6 +115,32 @@ function tabs(grid) {
   };
   for (const name of names) byId(`tab-${name}`).addEventListener("click", () => show(name));
   byId("refresh").addEventListener("click", showOperations);
+}
+
+/**
+ * What opens the section about what decides a class; its scripts are loaded when it is opened first.
+ * @param {any} menu
+ * @param {Grid} grid
+ * @param {AskForm} form
+ */
+function decideOpener(menu, grid, form) {
+  /** @type {Promise<unknown>|null} */
+  let loaded = null;
+  const load = async () => {
+    const { Decide } = await import("./decide.js");
+    await Decide.open(byId("decide"), menu, {
+      palettes: grid.look.palettes,
+      explain: (document) => (byId("tab-explain").click(), grid.open(document)),
+      modelsChanged: () => form.picker.take(menu.models),
+    });
+  };
+  return () => {
+    loaded ??= load().catch((error) => {
+      loaded = null;
+      say("This part of the page could not be loaded.");
+      throw error;
+    });
+  };
 }
 
 async function keepFresh() {
@@ -137,8 +167,8 @@ async function start() {
   try {
     const menu = await readMenu();
     const grid = await makeGrid(menu.methods);
-    tabs(grid);
-    new AskForm(menu, (document) => grid.open(document));
+    const form = new AskForm(menu, (document) => grid.open(document));
+    tabs(grid, decideOpener(menu, grid, form));
     document.body.dataset.ready = "true";
     await openLink(grid);
   } catch (error) {

@@ -1,5 +1,6 @@
 /** One map over its image, with what is known of it below. */
 
+import { call } from "./api.js";
 import { paintContour } from "./contour.js";
 import { element, figure } from "./dom.js";
 import { paintMap } from "./paint.js";
@@ -146,4 +147,17 @@ export class Panel {
     const y = Math.floor(((v * this.base.height - box.y0) / (box.y1 - box.y0)) * height);
     return x < 0 || y < 0 || x >= width || y >= height ? null : values[y * width + x];
   }
+}
+
+/**
+ * A picture that lies below maps.
+ * @param {string} address
+ * @returns {Promise<import("./panel.js").Base>}
+ */
+export async function readBase(address) {
+  const url = URL.createObjectURL(await (await call(address)).blob());
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  return { url, width: image.naturalWidth, height: image.naturalHeight };
 }

@@ -3,32 +3,14 @@
 import { read, Refusal } from "./api.js";
 import { byId, element } from "./dom.js";
 import { erase, finished, path } from "./jobs.js";
-
-const NAME = "rationale.jobs";
-const MOST = 200;
+import { keeping } from "./keeping.js";
 
 /** @typedef {{id: string, method: string, model: string, image: string, at: number}} Kept */
 
-/** @returns {Kept[]} the newest first */
-export function kept() {
-  try {
-    const found = JSON.parse(localStorage.getItem(NAME) ?? "[]");
-    return Array.isArray(found) ? found.filter((each) => typeof each?.id === "string") : [];
-  } catch {
-    return [];
-  }
-}
+/** @type {ReturnType<typeof keeping<Kept>>} */
+const jobs = keeping("rationale.jobs", 200);
 
-/** @param {Kept} job */
-export function keep(job) {
-  write([job, ...kept().filter((each) => each.id !== job.id)].slice(0, MOST));
-}
-
-/** @param {string} id */
-const drop = (id) => write(kept().filter((each) => each.id !== id));
-
-/** @param {Kept[]} jobs */
-const write = (jobs) => localStorage.setItem(NAME, JSON.stringify(jobs));
+export const { keep } = jobs;
 
 /**
  * Show the list as the service knows it now.
@@ -36,9 +18,9 @@ const write = (jobs) => localStorage.setItem(NAME, JSON.stringify(jobs));
  */
 export async function showShelf(options) {
   const body = byId("jobs-body");
-  const jobs = kept();
-  body.replaceChildren(...jobs.map((job) => row(job, options)));
-  byId("jobs-none").hidden = jobs.length > 0;
+  const known = jobs.all();
+  body.replaceChildren(...known.map((job) => row(job, options)));
+  byId("jobs-none").hidden = known.length > 0;
 }
 
 /**
@@ -59,13 +41,13 @@ function row(job, options) {
     element("td", {}, new Date(job.at).toLocaleString()),
   );
   const remove = async () => {
-    await erase(job.id).catch((error) => {
+    await erase(path(job.id)).catch((error) => {
       if (!(error instanceof Refusal) || error.status !== 404) throw error;
     });
-    drop(job.id);
+    jobs.drop(job.id);
     options.gone(job.id);
     made.remove();
-    byId("jobs-none").hidden = kept().length > 0;
+    byId("jobs-none").hidden = jobs.all().length > 0;
   };
   look(job, state, actions, { ...options, remove });
   return made;

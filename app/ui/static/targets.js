@@ -9,6 +9,16 @@ import { keep } from "./shelf.js";
  * @typedef {{index: number, label: string, score?: number}} Target
  */
 
+/**
+ * Those that a worker serves.
+ * @param {any[]} models
+ */
+export const live = (models) => models.filter((each) => each.workers > 0);
+
+/** @param {any[]} models */
+export const modelOptions = (models) =>
+  models.map((each) => element("option", { value: each.id }, each.title || each.id));
+
 /** Chooses the model and the classes; asks for the predictions as soon as there is an image. */
 export class TargetPicker {
   /**
@@ -16,15 +26,12 @@ export class TargetPicker {
    * @param {string} lookMethod the method whose answer brings the predictions
    */
   constructor(models, lookMethod) {
-    this.models = models.filter((each) => each.workers > 0);
     this.lookMethod = lookMethod;
     this.asked = 0;
     /** @type {File|null} */
     this.image = null;
     this.select = byId("model");
-    this.select.replaceChildren(
-      ...this.models.map((each) => element("option", { value: each.id }, each.title || each.id)),
-    );
+    this.take(models);
     this.select.addEventListener("change", () => this.modelChanged());
     byId("target-add").addEventListener("click", () => this.addByName());
     byId("other-target").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
@@ -32,6 +39,14 @@ export class TargetPicker {
       event.preventDefault();
       this.addByName();
     });
+  }
+
+  /** @param {any[]} models to choose from; what was chosen stays so, if it is still there */
+  take(models) {
+    this.models = live(models);
+    const before = this.select.value;
+    this.select.replaceChildren(...modelOptions(this.models));
+    if (this.models.some(({ id }) => id === before)) this.select.value = before;
     this.describe();
   }
 

@@ -51,18 +51,32 @@ def test_the_whole_page_is_small() -> None:
     assert sum(len(asset.content) for asset in assets().values()) < MOST_BYTES
 
 
+def imported(name: str) -> set[str]:
+    """The scripts that a script loads, at once or when they are needed."""
+    return set(re.findall(r'(?:from |import\()"\./([^"]+)"', text(name)))
+
+
 def test_everything_that_the_page_names_is_served() -> None:
     named = {value for _, attributes in tags() for value in attributes.values() if value and value[0] == "/"}
     for name in SCRIPTS:
-        named |= {f"/ui/{found}" for found in re.findall(r'from "\./([^"]+)"', text(name))}
+        named |= {f"/ui/{found}" for found in imported(name)}
         named |= set(re.findall(r'"(/ui/[a-z.]+)"', text(name)))
     assert named >= {"/ui/main.js", "/ui/page.css", "/ui/palettes.json"}
     assert named <= public_paths()
 
 
 def test_every_script_is_used() -> None:
-    imported = {found for name in SCRIPTS for found in re.findall(r'from "\./([^"]+)"', text(name))}
-    assert imported | {"main.js"} == set(SCRIPTS)
+    assert {found for name in SCRIPTS for found in imported(name)} | {"main.js"} == set(SCRIPTS)
+
+
+def test_what_a_section_needs_is_loaded_with_it() -> None:
+    found, left = set[str](), {"main.js"}
+    while left:
+        found |= left
+        direct = {each for name in left for each in re.findall(r'from "\./([^"]+)"', text(name))}
+        left = direct - found
+    assert {"decide.js", "causal-graph.js", "chart.js"}.isdisjoint(found)
+    assert "decide.css" not in text(INDEX)
 
 
 @pytest.mark.parametrize("name", TEXTS)
