@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from jobs.ending import end_all
 from jobs.job import Message, State
 from jobs.keys import Keys
 from jobs.result import TargetResult
@@ -93,9 +94,7 @@ class Changes:
     async def stop(self) -> None:
         """End the listener and wait for its end."""
         if self._listener is not None:
-            self._listener.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listener
+            await end_all([self._listener])
             self._listener = None
 
     @asynccontextmanager

@@ -9,9 +9,10 @@ from contextlib import suppress
 
 from redis.exceptions import RedisError
 
-from app.analyses.work import Stopped, Tools, Work, end_all
+from app.analyses.work import Stopped, Tools, Work
 from jobs.analyses import AnalysisHold
 from jobs.analysis import Analysis
+from jobs.ending import end_all
 from jobs.errors import Failure, ImageGone, InternalError, JobFailed, Unavailable, Unreadable
 
 MOST_AT_ONCE = 16  # analyses in the hands of one process

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from jobs.analyses import Analyses
 from jobs.analysis import Analysis
 from jobs.changes import Changes, Watch
+from jobs.ending import end_all
 from jobs.errors import Busy, Gone, ImageGone
 from jobs.graphs import Graphs
 from jobs.image_sets import ImageSets
@@ -23,7 +24,6 @@ from jobs.store import JobRecord, JobStore
 LOOK_SECONDS = 5.0  # at a job of which nothing was heard
 LONGEST_WAIT_SECONDS = 15  # after a refusal, whatever it says
 GRACE_SECONDS = 2.0  # for what was begun when the work is broken off
-AGAIN_SECONDS = 3.0  # until what does not end is cancelled once more; longer than the grace
 MOST_ASKED = 3  # for a job that somebody else cancels or erases
 RENEW_SHARE = 8  # of its life an image set may lose before it is renewed
 
@@ -147,16 +147,6 @@ async def for_each(items: Iterable[T], do: Callable[[T], Awaitable[None]], at_on
         await asyncio.gather(*tasks)
     finally:
         await end_all(tasks)
-
-
-async def end_all(tasks: Collection[asyncio.Task[Any]]) -> None:  # Any: what they answer
-    """End tasks and wait for that. A cancellation may get lost in a client's `wait_for`: it is repeated."""
-    left = set(tasks)
-    while left:
-        for task in left:
-            task.cancel()
-        _, left = await asyncio.wait(left, timeout=AGAIN_SECONDS)
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def patiently(call: Callable[[], Awaitable[T]]) -> T:

@@ -12,6 +12,7 @@ from app.menu import Menu
 from app.sanity.inquiry import IMAGES, PATIENCE_SECONDS, Inquiry
 from app.sanity.verdict import CHECKS, pair_trust
 from jobs.catalogue import MethodCard, MetricCard
+from jobs.ending import end_all
 from jobs.errors import Busy
 from jobs.job import Job, MethodRef, ModelRef
 from jobs.sanity import SanityRecords
@@ -56,10 +57,7 @@ class Examiner:
 
     async def stop(self) -> None:
         """End what is under way; its jobs go on, and are found by who asks next."""
-        errands = list(self._errands)
-        for errand in errands:
-            errand.cancel()
-        await asyncio.gather(*errands, return_exceptions=True)
+        await end_all(list(self._errands))
 
     def _question(self, method: MethodRef) -> str | None:
         """What is asked of a method with its default parameters, in all that the answer depends on."""

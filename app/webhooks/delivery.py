@@ -18,6 +18,7 @@ from app.webhooks.pacing import MOST_AGE_SECONDS, MOST_TRIES, Hosts, wait_second
 from app.webhooks.sending import Outcome, Sender
 from app.webhooks.urls import place_of
 from jobs.calls import CallKind, Delay, WebhookCall, WebhookCalls
+from jobs.ending import end_all
 from jobs.errors import Unavailable, Unreadable
 
 LOOK_SECONDS = 0.25
@@ -59,8 +60,8 @@ class Courier:
     async def stop(self) -> None:
         """End; calls that are in hand are due again when their visibility ends."""
         self._stopping = True  # a cancellation alone may get lost in a client's `wait_for`
-        await _end({self._loop} if self._loop else set())
-        await _end(self._tries)
+        await end_all({self._loop} if self._loop else set())
+        await end_all(self._tries)
 
     async def _run(self) -> None:
         while not self._stopping:
@@ -141,13 +142,6 @@ class Courier:
         await self._calls.end(call)
         if call.kind is not CallKind.PROGRESS:
             LOG.warning("gave up to call %s about %s: %s", _host(call), call.job_id, outcome.name.lower())
-
-
-async def _end(tasks: set[asyncio.Task[None]]) -> None:
-    ending = list(tasks)
-    for task in ending:
-        task.cancel()
-    await asyncio.gather(*ending, return_exceptions=True)
 
 
 def _may_go_on(call: WebhookCall) -> bool:

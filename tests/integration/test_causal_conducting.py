@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 from redis.asyncio import Redis
 
-from app.analyses.work import MOST_ASKED, RESULT, end_all
+from app.analyses.work import MOST_ASKED, RESULT
 from jobs.analysis import Analysis
 from jobs.causal import CausalGraph, Treatment
 from jobs.errors import Failure, OutOfMemory
@@ -191,27 +191,6 @@ async def test_a_graph_that_was_erased_cannot_be_put_to_use(institute: Institute
     assert failure is not None
     assert [problem.field for problem in failure.problems] == ["params.graph"]
     assert not institute.worker.seen
-
-
-async def test_who_misses_a_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.analyses.work.AGAIN_SECONDS", 0.01)
-    begun, missed = asyncio.Event(), 0
-
-    async def deaf() -> None:
-        nonlocal missed
-        begun.set()
-        while missed < 2:
-            try:
-                await asyncio.Event().wait()
-            except asyncio.CancelledError:
-                missed += 1
-        await asyncio.Event().wait()
-
-    task = asyncio.create_task(deaf())
-    await begun.wait()
-    await end_all([task])
-    assert task.cancelled()
-    assert missed == 2
 
 
 async def test_a_kind_that_this_version_does_not_know_is_left_to_others(
