@@ -28,9 +28,14 @@ KEYS = Keys("outage")
 LIMIT_SECONDS = 2.0
 REDIS_SECONDS = 0.8  # below the default, since the machine may be busy with other tests
 RETURN_SECONDS = 5.0
-NEEDS_NO_REDIS = {"/livez", "/api/v1/methods", "/api/v1/methods/{name}", "/api/v1/metrics-catalogue"}
+NEEDS_NO_REDIS = {
+    "/livez",
+    *(f"/api/v1/{name}" for name in ("methods", "methods/{name}", "metrics-catalogue", "analyses-catalogue")),
+}
 NAMES = {
     **dict.fromkeys(("explanation_id", "image_set_id", "evaluation_id"), "a" * 32),
+    **dict.fromkeys(("analysis_id", "repair_id"), "a" * 32),
+    "form": "png",
     "letter_id": "1-0",
     "model_id": "tiny",
     "name": "saliency",
@@ -43,6 +48,10 @@ POSTS: dict[str, dict[str, Any]] = {  # Any: what httpx takes
     },
     "/api/v1/image-sets": {"files": {"images": ("x.png", png())}},
     "/api/v1/evaluations": {"json": {"image_set": "a" * 32}},
+    "/api/v1/analyses": {
+        "json": {"kind": "causal-graph", "model": "tiny", "image_set": "a" * 32, "params": {"target": 0}}
+    },
+    "/api/v1/repairs": {"json": {"model": "tiny", "cuts": [{"weight": "w", "rows": [0], "columns": [0]}]}},
 }
 READERS = [("get", "/readyz"), ("get", "/api/v1/models"), ("get", EXPLANATIONS + "/{explanation_id}")]
 
