@@ -33,9 +33,9 @@ def document(record: JobRecord, result: Result | None) -> Explanation:
         error=ErrorDocument(code=failure.code, detail=failure.detail, errors=failure.problems)
         if failure
         else None,
-        submitted_at=_time(record.submitted_at or None),
-        started_at=_time(record.started_at),
-        finished_at=_time(record.finished_at),
+        submitted_at=moment(record.submitted_at or None),
+        started_at=moment(record.started_at),
+        finished_at=moment(record.finished_at),
         links={"self": here, "events": f"{here}/events"},
     )
 
@@ -68,7 +68,8 @@ def _timings(record: JobRecord, result: Result) -> Timings:
     )
 
 
-def _time(seconds: float | None) -> datetime | None:
+def moment(seconds: float | None) -> datetime | None:
+    """A time in seconds since 1970, where there is one."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 

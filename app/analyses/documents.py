@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from app.analyses.kind import Kind, Plan
-from app.documents import PREFIX
+from app.documents import PREFIX, moment
 from app.image_sets.documents import set_location
 from app.schemas import ErrorDocument
 from jobs.analyses import AnalysisRecord
@@ -75,8 +75,8 @@ def analysis_document(record: AnalysisRecord, kind: Kind) -> AnalysisDocument:
         if failure
         else None,
         submitted_at=datetime.fromtimestamp(record.submitted_at, UTC),
-        started_at=_time(record.started_at),
-        finished_at=_time(record.finished_at),
+        started_at=moment(record.started_at),
+        finished_at=moment(record.finished_at),
         links={
             "self": here,
             "events": f"{here}/events",
@@ -118,7 +118,3 @@ def no_analysis() -> NotFound:
 def _plan(record: AnalysisRecord) -> dict[str, Any]:  # Any: JSON values
     """The words of a plan that all kinds have."""
     return {name: record.analysis.params[name] for name in Plan.model_fields}
-
-
-def _time(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, Field
 
-from app.documents import PREFIX
+from app.documents import PREFIX, moment
 from app.evaluation.rows import Row, heading, lines, unpacked
 from app.evaluator.study import Study
 from app.image_sets.documents import set_location
@@ -57,8 +57,8 @@ def evaluation_document(record: AnalysisRecord) -> EvaluationDocument:
         seed=study.seed,
         error=ErrorDocument(code=failure.code, detail=failure.detail) if failure else None,
         submitted_at=datetime.fromtimestamp(record.submitted_at, UTC),
-        started_at=_time(record.started_at),
-        finished_at=_time(record.finished_at),
+        started_at=moment(record.started_at),
+        finished_at=moment(record.finished_at),
         links={
             "self": here,
             "results": f"{here}/results.csv",
@@ -97,7 +97,3 @@ async def _rows(analyses: Analyses, analysis: Analysis) -> AsyncIterator[list[Ro
         places = range(start, min(start + CELLS_TOGETHER, total))
         contents = await analyses.parts(analysis.id, list(map(str, places)))
         yield [row for content in contents if content is not None for row in unpacked(content)]
-
-
-def _time(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
