@@ -8,8 +8,10 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from app.commands.run import READY
+from jobs.embedded import EmbeddedRedis
 from jobs.errors import Unavailable
 from jobs.lifeline import end_children, start_child
 
@@ -18,14 +20,21 @@ QUIET = {"RATIONALE_LOG_LEVEL": "warning"}
 
 
 @contextmanager
-def private_service(options: Sequence[str] = (), *, settings: dict[str, str] | None = None) -> Iterator[str]:
+def private_service(
+    options: Sequence[str] = (), *, settings: dict[str, str] | None = None, durable: bool = False
+) -> Iterator[str]:
     """Run `rationale serve` on a free loopback port and give its address; all of it ends with the block.
 
-    `options` are further words of the command line, `settings` further variables.
+    `options` are further words of the command line, `settings` further variables. The data end with the
+    block, too, so Redis keeps them in memory and waits for no disk, unless it is `durable` as in production.
     Raises `Unavailable` when the service does not come up.
     """
-    with tempfile.TemporaryDirectory(prefix="rationale-") as data_dir:
-        words = [sys.executable, "-m", "app.cli", "serve", "--port", "0", "--data-dir", data_dir, *options]
+    with (
+        tempfile.TemporaryDirectory(prefix="rationale-") as folder,
+        EmbeddedRedis(Path(folder) / "redis", durable=durable) as redis,
+    ):
+        words = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
+        words += ["--data-dir", folder, "--redis-url", redis.url, *options]
         process = start_child(
             words, environment=os.environ | QUIET | (settings or {}), stdout=subprocess.PIPE
         )

@@ -32,7 +32,7 @@ def measure() -> list[Figure]:
     request = explanation_request(
         phantom_pngs(1, first_seed=60_000)[0], model="phantom-resnet", method="grad-cam"
     )
-    with private_service() as ours:
+    with private_service(durable=True) as ours:
         document = json.loads(load.run(ours, [request], connections=1).answers[0].body)
         picture = load.get(document["targets"][0]["links"]["heatmap"])
         body = load.run(ours, [picture], connections=1).answers[0].body

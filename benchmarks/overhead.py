@@ -18,7 +18,7 @@ def measure() -> list[Figure]:
     """Median of end to end minus compute, one request at a time, every image new."""
     pngs = phantom_pngs(REQUESTS + WARM_UP, first_seed=50_000)
     requests = [explanation_request(png, model="phantom-resnet", method="grad-cam") for png in pngs]
-    with private_service() as address:
+    with private_service(durable=True) as address:
         answers = load.run(address, requests, connections=1).answers[WARM_UP:]
     computed = [json.loads(answer.body)["timings"]["compute_s"] for answer in answers]
     added = [answer.seconds - seconds for answer, seconds in zip(answers, computed, strict=True)]

@@ -34,7 +34,7 @@ FRAMES = """() => new Promise((resolve) => {
 
 def measure() -> list[Figure]:
     """In Chromium on loopback, drawn by the processor; each load has an empty cache."""
-    with chromium() as browser, private_service() as address:
+    with chromium() as browser, private_service(durable=True) as address:
         loads = [_load(browser, address) for _ in range(LOADS)]
         rate = _frames(browser, address)
     paints, sizes = zip(*loads, strict=True)

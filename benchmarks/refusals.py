@@ -32,7 +32,7 @@ def measure() -> list[Figure]:
     pngs = phantom_pngs(WARM_UP + FILLING + POSTS, first_seed=70_000)
     warm_up = [_request(png, wait=60) for png in pngs[:WARM_UP]]
     posts = [_request(png, wait=0) for png in pngs[WARM_UP:]]
-    with private_service(settings=SETTINGS) as address:
+    with private_service(settings=SETTINGS, durable=True) as address:
         load.run(address, warm_up, connections=WARM_UP)
         load.run(address, posts[:FILLING], connections=POSTERS, accepted=REFUSED)
         flood = load.run(address, REPEATS * posts[FILLING:], connections=POSTERS, accepted=REFUSED)

@@ -86,7 +86,7 @@ def _compare(models: Path, case: Case, method: str) -> Figure:
 def _over_http(
     models: Path, model: str, method: str, warm_up: list[bytes], rounds: list[list[bytes]]
 ) -> Iterator[float]:
-    with private_service(["--models", str(models)]) as address:
+    with private_service(["--models", str(models)], durable=True) as address:
         for pngs in (warm_up, *rounds):
             requests = [explanation_request(png, model=model, method=method) for png in pngs]
             done = load.run(address, requests, connections=CONNECTIONS)

@@ -6,12 +6,8 @@ model and one that cheats) and every overlay.
 
 from __future__ import annotations
 
-import io
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import httpx
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -21,6 +17,7 @@ from rich.table import Table
 
 from app.session import private_service
 from examples.contact_sheet import Row, contact_sheet
+from rationale import Client, Explained, Explanation
 from workers.phantom.scenes import LABELS, Scene, dilate, draw, matching_plate
 
 OUTPUT = Path("demo")
@@ -33,28 +30,13 @@ WIDTH = 110  # of the tables, also where the output is no terminal
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Explained:
-    """One answer of the service: its document, the raw map and the overlay."""
-
-    document: dict[str, Any]  # Any: JSON as the API sends it
-    relevance: NDArray[np.float32]
-    overlay: Image.Image
-
-    @property
-    def target(self) -> dict[str, Any]:  # Any: JSON as the API sends it
-        """The explained class."""
-        target: dict[str, Any] = self.document["targets"][0]
-        return target
-
-
 def main() -> None:
     """The whole story."""
     console = Console()
     console.width = max(console.width, WIDTH)
     OUTPUT.mkdir(exist_ok=True)
     console.print("Starting Redis, a worker and the API on a free port ...")
-    with private_service() as address, httpx.Client(base_url=address, timeout=60, trust_env=False) as client:
+    with private_service() as address, Client(address) as client:
         console.print(f"Rationale answers on {address}")
         scenes = {label: draw(seed, finding=label) for label, seed in SEEDS.items()}
         answers = {
@@ -68,23 +50,11 @@ def main() -> None:
     console.print(f"Pictures: {OUTPUT}/contact-sheet.png, {OUTPUT}/shortcut.png and {len(answers)} overlays")
 
 
-def explain(client: httpx.Client, scene: Scene, model: str, method: str, **fields: str) -> Explained:
-    """Post one drawn image, wait for the answer, fetch the map and the overlay, and keep the overlay."""
-    buffer = io.BytesIO()
-    Image.fromarray(scene.image).save(buffer, "PNG")
-    document = _json(
-        client.post(
-            "/api/v1/explanations",
-            files={"image": buffer.getvalue()},
-            data={"model": model, "method": method, **fields},
-            headers={"Prefer": "wait=30"},
-        )
-    )
-    links = document["targets"][0]["links"]
-    relevance = np.load(io.BytesIO(_ok(client.get(links["heatmap"], params={"format": "npy"})).content))
-    overlay = Image.open(io.BytesIO(_ok(client.get(links["overlay"])).content))
-    overlay.save(OUTPUT / f"{LABELS[scene.label]}-{model}-{method}.png")
-    return Explained(document, relevance, overlay)
+def explain(client: Client, scene: Scene, model: str, method: str) -> Explanation:
+    """The answer for one drawn image; its overlay is kept."""
+    explanation = client.explain(scene.image, model=model, method=method)
+    explanation.overlay().save(OUTPUT / f"{LABELS[scene.label]}-{model}-{method}.png")
+    return explanation
 
 
 def lift(relevance: NDArray[np.float32], mask: Mask) -> float:
@@ -97,7 +67,7 @@ def lift(relevance: NDArray[np.float32], mask: Mask) -> float:
     return float(positive[near].sum() / max(float(positive.sum()), 1e-12) / near.mean())
 
 
-def _table(scenes: dict[str, Scene], answers: dict[tuple[str, str], Explained]) -> Table:
+def _table(scenes: dict[str, Scene], answers: dict[tuple[str, str], Explanation]) -> Table:
     table = Table(title=f"{MODEL}: where the relevance lies (1.0x = spread evenly)", title_justify="left")
     for heading in ("image", "method", "target", "score", "seconds", "on the finding", "on the marker"):
         table.add_column(heading)
@@ -105,32 +75,36 @@ def _table(scenes: dict[str, Scene], answers: dict[tuple[str, str], Explained]) 
         table.add_row(
             label,
             method,
-            answer.target["label"],
-            f"{answer.target['score']:.3f}",
-            f"{answer.document['timings']['total_s']:.3f}",
-            f"{lift(answer.relevance, scenes[label].finding):.1f}x",
-            f"{lift(answer.relevance, scenes[label].marker):.1f}x",
+            _found(answer).label,
+            f"{_found(answer).score:.3f}",
+            f"{answer.timings.total_s:.3f}",
+            f"{lift(answer.map, scenes[label].finding):.1f}x",
+            f"{lift(answer.map, scenes[label].marker):.1f}x",
         )
     return table
 
 
-def _sheet(scenes: dict[str, Scene], answers: dict[tuple[str, str], Explained]) -> Image.Image:
+def _sheet(scenes: dict[str, Scene], answers: dict[tuple[str, str], Explanation]) -> Image.Image:
     rows = []
     for label, scene in scenes.items():
         drawn = [answers[label, method] for method in METHODS]
-        captions = [f"{lift(answer.relevance, scene.finding):.1f}x on the finding" for answer in drawn]
-        found = drawn[0].target
+        captions = [f"{lift(answer.map, scene.finding):.1f}x on the finding" for answer in drawn]
+        found = _found(drawn[0])
         rows.append(
             Row(
-                words=("truth:", label, "", "model says:", found["label"], f"{found['score']:.3f}"),
-                pictures=[Image.fromarray(scene.image), _truth(scene), *(answer.overlay for answer in drawn)],
+                words=("truth:", label, "", "model says:", found.label, f"{found.score:.3f}"),
+                pictures=[
+                    Image.fromarray(scene.image),
+                    _truth(scene),
+                    *(answer.overlay() for answer in drawn),
+                ],
                 captions=["", "", *captions],
             )
         )
     return contact_sheet(["image", "truth", *METHODS], rows)
 
 
-def _shortcut_story(client: httpx.Client, console: Console) -> None:
+def _shortcut_story(client: Client, console: Console) -> None:
     """The same image for a model that looks at the finding and for one that learned the marker plate."""
     scene = draw(SEEDS["nodule"], finding="nodule", marker=matching_plate("nodule"))
     pictures, captions = [Image.fromarray(scene.image), _truth(scene)], ["", ""]
@@ -139,10 +113,11 @@ def _shortcut_story(client: httpx.Client, console: Console) -> None:
         table.add_column(heading)
     for model in (MODEL, SHORTCUT):
         answer = explain(client, scene, model, "grad-cam")
-        finding, marker = lift(answer.relevance, scene.finding), lift(answer.relevance, scene.marker)
-        score = answer.target["score"]
-        table.add_row(model, answer.target["label"], f"{score:.3f}", f"{finding:.1f}x", f"{marker:.1f}x")
-        pictures.append(answer.overlay)
+        finding, marker = lift(answer.map, scene.finding), lift(answer.map, scene.marker)
+        table.add_row(
+            model, _found(answer).label, f"{_found(answer).score:.3f}", f"{finding:.1f}x", f"{marker:.1f}x"
+        )
+        pictures.append(answer.overlay())
         captions.append(f"finding {finding:.1f}x, marker {marker:.1f}x")
     console.print(table)
     row = Row(words=("truth:", "nodule"), pictures=pictures, captions=captions)
@@ -157,15 +132,9 @@ def _truth(scene: Scene) -> Image.Image:
     return Image.fromarray(painted)
 
 
-def _ok(response: httpx.Response) -> httpx.Response:
-    if response.is_error:
-        raise SystemExit(f"{response.request.url.path} answered {response.status_code}: {response.text}")
-    return response
-
-
-def _json(response: httpx.Response) -> dict[str, Any]:  # Any: JSON as the API sends it
-    document: dict[str, Any] = _ok(response).json()
-    return document
+def _found(answer: Explanation) -> Explained:
+    """The explained class, which is the predicted one."""
+    return next(iter(answer.explained.values()))
 
 
 if __name__ == "__main__":

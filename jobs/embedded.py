@@ -1,4 +1,4 @@
-"""A private Redis for one machine: started on a unix socket, durable, and gone with its owner."""
+"""A private Redis for one machine: started on a unix socket, and gone with its owner."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -31,13 +31,14 @@ LONGEST_FOLDER = 80  # the path of a unix socket has at most 107 bytes
 class EmbeddedRedis:
     """A child process on the data of one directory; usable as a context manager.
 
-    It dies with the thread that started it, so start it from the main thread. `fsync` is Redis'
-    `appendfsync`: with `always` nothing that was answered is ever lost.
+    It dies with the thread that started it, so start it from the main thread. `durable`: nothing that was
+    answered is ever lost, and every command waits for the disk. Without it all lies in memory alone, for
+    data that end with their owner anyway.
     """
 
-    def __init__(self, data_dir: Path, *, fsync: Literal["always", "everysec", "no"] = "always") -> None:
+    def __init__(self, data_dir: Path, *, durable: bool = True) -> None:
         self.data_dir = data_dir
-        self.fsync = fsync
+        self.durable = durable
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
 
@@ -107,8 +108,8 @@ class EmbeddedRedis:
             "dir": str(self.data_dir.resolve()),
             "logfile": "redis.log",
             "save": "",
-            "appendonly": "yes",
-            "appendfsync": self.fsync,
+            "appendonly": "yes" if self.durable else "no",
+            "appendfsync": "always",
             "maxmemory-policy": "noeviction",
         }
         return [str(server), *(word for name, value in options.items() for word in (f"--{name}", value))]

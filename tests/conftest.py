@@ -25,7 +25,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # the other cores are those of the othe
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Redis that is shared by the session; keep to your own namespace in it."""
     data_dir: Path = tmp_path_factory.mktemp("redis")
-    with EmbeddedRedis(data_dir) as server:
+    with EmbeddedRedis(data_dir, durable=False) as server:
         yield server.url
 
 

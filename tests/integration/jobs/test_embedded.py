@@ -27,6 +27,14 @@ def test_it_is_durable_and_refuses_to_forget(tmp_path: Path) -> None:
         assert client.config_get("port") == {"port": "0"}
 
 
+def test_data_that_end_with_their_owner_wait_for_no_disk(tmp_path: Path) -> None:
+    with EmbeddedRedis(tmp_path, durable=False) as server, Redis.from_url(server.url) as client:
+        client.set("word", "passing", ex=600)
+        assert client.config_get("appendonly") == {"appendonly": "no"}
+        assert client.config_get("save") == {"save": ""}
+    assert {path.name for path in tmp_path.iterdir()} == {"lock", "redis.log"}
+
+
 def test_data_outlive_the_server(tmp_path: Path) -> None:
     with EmbeddedRedis(tmp_path) as server, Redis.from_url(server.url) as client:
         client.set("word", "kept", ex=600)
