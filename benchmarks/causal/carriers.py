@@ -10,7 +10,7 @@ from torch import nn
 
 from benchmarks.causal import biased
 from benchmarks.causal.masks import paths_up
-from jobs.causal import Cut, Role
+from jobs.causal import CausalGraph, Cut, Role
 from workers.causal.discovery import discover
 from workers.causal.masking import weight_cuts
 from workers.causal.skeleton import Anatomy
@@ -23,22 +23,35 @@ CHOSEN_ON = 20  # of a class, to choose what is masked
 ROUNDS = 4  # sets of nodes that are masked together at most
 
 
-def carriers(network: nn.Module, subject: Anatomy, target: int) -> list[Cut]:
-    """Nodes by layer that are necessary where only the marker says the class and not where only the finding
-    does; and those that are distracting there.
-    """
+def both_graphs(
+    network: nn.Module, target: int, *, images: int = IMAGES, most_layers: int | None = None
+) -> tuple[CausalGraph, CausalGraph]:
+    """Of a class: where only the marker says it, and where only the finding does."""
+    seed = GRAPHS_SEED + 2000 * target
     by_marker, by_finding = (
-        discover(network, biased.prepared([one.image for one in some]), target)
+        discover(network, biased.prepared([one.image for one in some]), target, most_layers=most_layers)
         for some in (
-            contradicting(GRAPHS_SEED + 2000 * target, IMAGES, plate=target),
-            contradicting(GRAPHS_SEED + 2000 * target + 1000, IMAGES, label=target),
+            contradicting(seed, images, plate=target),
+            contradicting(seed + 1000, images, label=target),
         )
     )
-    of_finding = by_finding.necessary
-    picked = [
-        (by_marker, layer.name, tuple(set(layer.necessary) - set(of_finding.get(layer.name, ()))))
-        for layer in by_marker.layers
-    ]
+    return by_marker, by_finding
+
+
+def marker_alone(by_marker: CausalGraph, by_finding: CausalGraph) -> dict[str, tuple[int, ...]]:
+    """Nodes by layer that are necessary in the first graph and not in the second."""
+    known = {name: set(nodes) for name, nodes in by_finding.necessary.items()}
+    return {
+        name: tuple(sorted(set(nodes) - known.get(name, set())))
+        for name, nodes in by_marker.necessary.items()
+    }
+
+
+def carriers(subject: Anatomy, by_marker: CausalGraph, by_finding: CausalGraph) -> list[Cut]:
+    """A cut for each layer of its nodes that are necessary to the marker alone, and of those that distract
+    from the finding.
+    """
+    picked = [(by_marker, name, nodes) for name, nodes in marker_alone(by_marker, by_finding).items()]
     picked += [
         (by_finding, layer.name, tuple(node.index for node in layer.having(Role.DISTRACTING)))
         for layer in by_finding.layers

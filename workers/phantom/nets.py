@@ -38,16 +38,16 @@ class ResidualBlock(nn.Module):
 class PhantomResNet(nn.Module):
     """Residual blocks with batch norm, global average pool, linear; (N, 1, 96, 96) -> (N, 4) logits."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = 16) -> None:
         super().__init__()
         self.stem = nn.Sequential(
-            nn.Conv2d(1, 16, 5, stride=2, padding=2, bias=False), nn.BatchNorm2d(16), nn.ReLU()
+            nn.Conv2d(1, width, 5, stride=2, padding=2, bias=False), nn.BatchNorm2d(width), nn.ReLU()
         )
-        self.layer1 = ResidualBlock(16, 16, stride=1)
-        self.layer2 = ResidualBlock(16, 32, stride=2)
-        self.layer3 = ResidualBlock(32, 64, stride=2)
+        self.layer1 = ResidualBlock(width, width, stride=1)
+        self.layer2 = ResidualBlock(width, 2 * width, stride=2)
+        self.layer3 = ResidualBlock(2 * width, 4 * width, stride=2)
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(64, CLASSES)
+        self.fc = nn.Linear(4 * width, CLASSES)
 
     def forward(self, images: Tensor) -> Tensor:
         """Score each class, before softmax."""
