@@ -190,6 +190,31 @@ def test_the_curves_are_those_of_the_service(window: Seen, tmp_path: Path) -> No
     window.check_quiet()
 
 
+def test_how_steadily_nodes_are_found_is_seen(window: Seen, tmp_path: Path) -> None:
+    opened(window)
+    chosen(window, tmp_path)
+    found(window, "nodule")
+    part = window.page.locator(".part", has=window.page.get_by_role("heading", name="Is it steady?"))
+    part.locator("summary", has_text="Parameters").click()
+    expect(part.locator(".field")).to_have_count(4)  # what the graph settles is not asked for again
+    part.get_by_label("runs", exact=True).fill("3")
+    measured(window, "Is it steady?")
+    assert shares(part.locator(".chart"), "critical") == pytest.approx([1.0, 0.8, 0.8])
+    part.locator(".chart").focus()
+    window.page.keyboard.press("End")
+    expect(part.locator(".reading")).to_have_text(
+        "Weakened to at most 0.90: 4 necessary nodes, 80 % agree with removal."
+    )
+    expect(part.locator(".hint", has_text="3 runs")).to_contain_text(
+        "of 5 nodes that were ever necessary, 80 %"
+    )
+    part.locator("summary", has_text="How often nodes are found").click()
+    expect(part.locator("tbody").first.locator("tr").last).to_have_text("more than 90 % to 100 %4")
+    part.locator("summary", has_text="The nodes").click()
+    expect(part.locator("tbody").last.locator("td:last-child").first).to_have_text("0 (100 %), 3 (33 %)")
+    window.check_quiet()
+
+
 def test_a_share_of_a_repair_becomes_a_model_of_the_menus(
     served: Scripted, window: Seen, tmp_path: Path
 ) -> None:

@@ -114,7 +114,7 @@ export function repairCurves(result, document, options) {
 }
 
 /** One sentence for the place that is pointed at in any of the charts. */
-class Reading {
+export class Reading {
   /**
    * @param {string[]} sentences
    * @param {string} usual what is said where nothing is pointed at
@@ -142,7 +142,7 @@ class Reading {
 }
 
 /** @param {number} count */
-const evenly = (count) =>
+export const evenly = (count) =>
   Array.from({ length: count }, (_, place) => (count > 1 ? place / (count - 1) : 0.5));
 
 /**
@@ -160,7 +160,7 @@ const zeroed = (weights) => weights.reduce((sum, { rows, columns }) => sum + row
  * @param {string[]} heads
  * @param {unknown[][]} rows
  */
-function table(title, heads, rows) {
+export function table(title, heads, rows) {
   const line = (/** @type {unknown[]} */ cells) =>
     element("tr", {}, ...cells.map((cell) => element("td", {}, String(cell))));
   return element(

@@ -9,6 +9,7 @@ import { element } from "./dom.js";
 import { save } from "./facts.js";
 import { GraphUse } from "./graph-use.js";
 import { LayerMap } from "./layer-map.js";
+import { steadiness } from "./steadiness.js";
 
 /**
  * What a study is made with.
@@ -97,6 +98,7 @@ export class GraphStudy {
       facts,
       map.root,
       nodeTables(graph, pick),
+      new GraphUse({ ...RELIABILITY, draw: steadiness }, shared).root,
       new GraphUse({ ...FIDELITY, draw: fidelityCurves }, shared).root,
       new GraphUse({ ...REPAIR, draw: (found, of) => repairCurves(found, of, making) }, shared).root,
     );
@@ -132,8 +134,22 @@ export class GraphStudy {
 const HINT =
   "Point at a node to read it, click it to see its map. With the keyboard, arrows go from node to node and " +
   "from layer to layer, and Enter shows the map.";
+/** @param {any} document */
+const byGraph = ({ id }) => ({ graph: id });
+/** @param {any} document */
+const asGraph = ({ params: { target, level, correction, seed } }) => ({ target, level, correction, seed });
+const RELIABILITY = {
+  name: "causal-reliability",
+  title: "Is it steady?",
+  given: asGraph,
+  about:
+    "More graphs are grown, with the weights on the paths weakened by chance instead of removed, less and " +
+    "less. A node that is found in all of them does not hang on how strong the intervention is. " +
+    "It takes as long as that many graphs.",
+};
 const FIDELITY = {
   name: "causal-fidelity",
+  given: byGraph,
   title: "Is it so?",
   about:
     "The paths out of the most necessary nodes of each layer are blocked, and out of as many random ones. " +
@@ -141,6 +157,7 @@ const FIDELITY = {
 };
 const REPAIR = {
   name: "causal-repair",
+  given: byGraph,
   title: "Does repair help?",
   about:
     "The paths from the distracting nodes to the necessary ones are cut out of the weights, a growing " +

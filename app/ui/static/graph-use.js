@@ -1,4 +1,4 @@
-/** Putting a causal graph to use: how faithful it is, and what repair by it brings, as curves. */
+/** Putting a causal graph to use: how steady and faithful it is, and what repair by it brings, as curves. */
 
 import { ask, place, Progress, shelf } from "./analyses.js";
 import { read, Refusal } from "./api.js";
@@ -7,11 +7,12 @@ import { parameterForm } from "./form.js";
 import { clearProblems, showProblems } from "./problems.js";
 
 /**
- * A kind of use: `draw` makes the curves of a result.
+ * A kind of use: `given` makes the parameters that the graph settles, `draw` the curves of a result.
  * @typedef {object} Kind
  * @property {string} name
  * @property {string} title
  * @property {string} about
+ * @property {(document: any) => Record<string, unknown>} given
  * @property {(result: any, document: any) => HTMLElement[]} draw
  *
  * The graph's analysis, and the pictures that are chosen now.
@@ -27,7 +28,9 @@ export class GraphUse {
     this.kind = kind;
     this.source = source;
     const card = source.kinds.find(({ name }) => name === kind.name);
-    const { graph: _, ...properties } = card.parameters.properties;
+    const given = kind.given(source.document);
+    const free = Object.entries(card.parameters.properties).filter(([name]) => !(name in given));
+    const properties = Object.fromEntries(free);
     this.form = parameterForm({ ...card.parameters, properties }, "params");
     const id = unique();
     this.where = element(
@@ -84,7 +87,7 @@ export class GraphUse {
     this.button.disabled = true;
     try {
       const imageSet = this.where.value ? await pictures.send() : document.image_set;
-      const params = { ...this.form.values(), graph: document.id };
+      const params = { ...this.form.values(), ...this.kind.given(document) };
       const wish = { kind: this.kind.name, model: graph.model.id, image_set: imageSet, params };
       const asked = await ask(wish, { label: graph.label, graph: document.id });
       this.result.replaceChildren();
