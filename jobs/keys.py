@@ -24,7 +24,7 @@ All keys of one deployment share the hash tag `{namespace}`, so each script stay
 | `binding:<name>`          | hash   | fingerprint, attempts, jobs of a request with a key    | `RESULT`    |
 | `webhooks:<id>`           | hash   | whom an unfinished job calls (`Webhook`) -> upon what  | `RESULT`    |
 | `calls`                   | zset   | calls to webhooks by the time that they are due        | `RESULT`    |
-| `analysis:<id>`           | hash   | an `Analysis`, its state, times and failure            | `RESULT`    |
+| `analysis:<id>`           | hash   | an `Analysis`, its state, progress, times and failure  | `RESULT`    |
 | `analysis-parts:<id>`     | hash   | what came of each part that is done                    | `RESULT`    |
 | `analysis-jobs:<id>`      | set    | jobs that it has put into the queue, not finished      | `RESULT`    |
 | `analyses`                | zset   | unfinished ones by the time when they may be taken     | `RESULT`    |

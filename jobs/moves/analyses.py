@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from jobs.analysis import Analysis
 from jobs.errors import Failure
 from jobs.job import State
 from jobs.keys import Keys
-from jobs.lua import Call, load
+from jobs.lua import Argument, Call, load
 
 
 def open_analysis(keys: Keys, analysis: Analysis, most: int) -> Call:
@@ -46,6 +48,15 @@ def note_part(
     touched = (keys.analysis(name), keys.analysis_parts(name), keys.analysis_jobs(name))
     words = (part, content, job_id, parts or "", keys.lifetimes.result)
     return Call(load("note_part"), touched, words)
+
+
+def report_analysis(keys: Keys, analysis: Analysis, shares: Mapping[str, float]) -> Call:
+    """Note how far an analysis is that has done such shares of these parts."""
+    words: list[Argument] = [analysis.id, keys.changes, analysis.parts or ""]
+    for part, share in shares.items():
+        words += (part, f"{share:.6f}")
+    touched = (keys.analysis(analysis.id), keys.analysis_parts(analysis.id))
+    return Call(load("report_analysis"), touched, tuple(words))
 
 
 def end_analysis(keys: Keys, analysis: Analysis, until: str, failure: Failure | None) -> Call:

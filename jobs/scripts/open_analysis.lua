@@ -17,7 +17,7 @@ redis.call('ZADD', waiting, 'NX', time, id)
 redis.call('ZADD', tenants, time, id)
 if not is_known then
   redis.call('HSET', analysis, 'tenant', tenant, 'analysis', message, 'state', 'queued', 'submitted_at', time)
-  redis.call('HDEL', analysis, 'failure', 'started_at', 'finished_at')
+  redis.call('HDEL', analysis, 'failure', 'progress', 'started_at', 'finished_at')
 end
 expire(result_seconds, {analysis, parts, jobs, waiting, tenants})
 return redis.call('HGET', analysis, 'state')
