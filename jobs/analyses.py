@@ -15,9 +15,10 @@ from redis.asyncio import Redis
 
 from jobs import moves
 from jobs.analysis import Analysis
+from jobs.calls import check_room
 from jobs.connection import reachable
 from jobs.errors import Failure, TenantFull, Unreadable
-from jobs.job import State
+from jobs.job import State, Webhook, WebhookEvent
 from jobs.keys import Keys
 from jobs.lua import run
 
@@ -66,13 +67,22 @@ class Analyses:
         self.redis = redis
         self.keys = keys
 
-    async def submit(self, analysis: Analysis) -> State:
+    async def submit(
+        self,
+        analysis: Analysis,
+        webhook: Webhook | None = None,
+        events: Sequence[WebhookEvent] = (WebhookEvent.COMPLETED,),
+    ) -> State:
         """Accept an analysis, or find the equal one; one that failed goes on with what is missing.
 
-        Raises `TenantFull` when the tenant has too many that are not finished.
+        The webhook is called upon the events; of what is done already at once.
+
+        Raises `TenantFull` when the tenant has too many that are not finished, and what `check_room` raises.
         """
+        call = moves.open_analysis(self.keys, analysis, MOST_UNFINISHED, webhook, events)
         with reachable():
-            state = await run(self.redis, moves.open_analysis(self.keys, analysis, MOST_UNFINISHED))
+            state = await run(self.redis, call)
+        check_room(state, "an analysis")
         if state == b"full":
             message = f"You have {MOST_UNFINISHED} unfinished analyses, as many as you may."
             raise TenantFull(message, retry_after=RETRY_SECONDS)

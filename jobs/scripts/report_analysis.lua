@@ -1,8 +1,8 @@
 -- Notes how far an analysis is: its parts that are done, and shares of some that are not, `part, share ...`.
 -- Answers 1 when that is further than before, or 0.
-local analysis, parts = unpack(KEYS)
-local id, channel, count = unpack(ARGV, 1, 3)
-local FIRST_PART = 4
+local analysis, parts, webhooks, calls = unpack(KEYS)
+local id, channel, count, result_seconds = unpack(ARGV, 1, 4)
+local FIRST_PART = 5
 
 local known = redis.call('HMGET', analysis, 'state', 'parts', 'progress')
 local total = tonumber(known[2] or count)
@@ -21,4 +21,5 @@ if tonumber(progress) <= tonumber(known[3] or 0) then
 end
 redis.call('HSET', analysis, 'progress', progress)
 redis.call('PUBLISH', channel, '- ' .. change_of(id, 'running', progress))
+call_webhooks(webhooks, calls, id, 'progress', result_seconds)
 return 1
