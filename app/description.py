@@ -18,10 +18,11 @@ from app.evaluator.documents import EvaluationDocument
 from app.image_sets.documents import ImageSetDocument
 from app.repairs.desk import RepairRequest
 from app.repairs.documents import RepairDocument, RepairList
-from app.webhooks.bodies import WebhookMessage
+from app.webhooks.bodies import AnalysisMessage, WebhookMessage
 from app.webhooks.contract import called
 from jobs.catalogue import MethodCard
 from jobs.errors import InternalError, InvalidRequest, RationaleError, Unauthorised, Unavailable
+from jobs.job import Subject
 
 ASKED: tuple[type[BaseModel], ...] = (
     schemas.ExplanationRequest,
@@ -54,9 +55,16 @@ ANSWERED: tuple[type[BaseModel], ...] = (
     letters.Retried,
     letters.AllRetried,
     WebhookMessage,
+    AnalysisMessage,
     schemas.Live,
     schemas.Ready,
 )
+
+CALLED = {
+    Subject.EXPLANATION: WebhookMessage,
+    Subject.ANALYSIS: AnalysisMessage,
+    Subject.EVALUATION: AnalysisMessage,
+}
 
 
 def describe(app: FastAPI) -> None:
@@ -84,7 +92,9 @@ def _document(app: FastAPI) -> Json:
     for path, operations in document["paths"].items():
         for operation in operations.values():
             _complete(operation, public=path in {"/livez", "/readyz"})
-    document["webhooks"] = {"explanation": {"post": called(ref(WebhookMessage))}}
+    document["webhooks"] = {
+        subject.value: {"post": called(subject, ref(message))} for subject, message in CALLED.items()
+    }
     return document
 
 

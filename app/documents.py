@@ -30,9 +30,7 @@ def document(record: JobRecord, result: Result | None) -> Explanation:
         trust=result.trust if result else None,
         timings=_timings(record, result) if result else None,
         provenance=result.provenance if result else None,
-        error=ErrorDocument(code=failure.code, detail=failure.detail, errors=failure.problems)
-        if failure
-        else None,
+        error=ErrorDocument.of(failure) if failure else None,
         submitted_at=moment(record.submitted_at or None),
         started_at=moment(record.started_at),
         finished_at=moment(record.finished_at),

@@ -58,6 +58,7 @@ from app.telemetry import Meter, Telemetry
 from app.ui import public_paths
 from app.uploads.decoder import Decoder
 from app.waiting import Lookout
+from app.webhooks.bodies import Messages
 from app.webhooks.delivery import Courier
 from app.webhooks.sending import Sender, trusted
 from app.wishes import Wishes
@@ -146,7 +147,8 @@ async def _started(
     stack.push_async_callback(services.conductor.stop)
     if not access.open:
         sender = await stack.enter_async_context(_sender(settings))
-        courier = Courier(services.calls, services.reader, access, sender, telemetry)
+        messages = Messages(services.reader, services.analyses)
+        courier = Courier(services.calls, messages, access, sender, telemetry)
         await courier.start()
         stack.push_async_callback(courier.stop)
     return services

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 
 from app.targets import TargetDocument
 from jobs.catalogue import MethodCard, MetricCard
-from jobs.errors import Problem
+from jobs.errors import Failure, Problem
 from jobs.job import Lane, MethodRef, ModelRef, State, WebhookEvent
 from jobs.result import Prediction, Provenance, Timings
 from jobs.trust import Trust
@@ -183,11 +183,16 @@ class MetricsCatalogue(BaseModel):
 
 
 class ErrorDocument(BaseModel):
-    """Why an explanation failed."""
+    """Why something that was asked for failed."""
 
     code: str
     detail: str
     errors: tuple[Problem, ...] = ()
+
+    @classmethod
+    def of(cls, failure: Failure) -> ErrorDocument:
+        """The words of a failure."""
+        return cls(code=failure.code, detail=failure.detail, errors=failure.problems)
 
 
 class Explanation(BaseModel):

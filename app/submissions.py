@@ -16,14 +16,14 @@ from app.others import named_models
 from app.requests import Fields, Submission
 from app.schemas import BatchFields, ExplanationFields, Spec
 from app.uploads.decoder import Decoded, Decoder
-from app.webhooks.wishes import webhook_of
+from app.webhooks.wishes import events_of, webhook_of
 from app.wishes import Wish, Wishes
 from jobs.catalogue import ModelCard, Need
 from jobs.errors import Problem
 from jobs.excerpts import GraphExcerpt
 from jobs.fingerprint import named_job
 from jobs.graphs import Graphs
-from jobs.job import Job, Opened, Terms, Webhook, WebhookEvent
+from jobs.job import Job, Opened, Terms, Webhook
 from jobs.registry import ServedModel
 
 FIELDS = tuple(ExplanationFields.model_fields)
@@ -46,9 +46,8 @@ class Order:
         """This order, and whom to call upon what."""
         if webhook is None:
             return self
-        asked = fields.get("webhook_events") or (WebhookEvent.COMPLETED,)
-        events = tuple(dict.fromkeys(asked))
-        return replace(self, terms=replace(self.terms, webhook=webhook, webhook_events=events))
+        terms = replace(self.terms, webhook=webhook, webhook_events=events_of(fields))
+        return replace(self, terms=terms)
 
 
 class Desk:

@@ -6,7 +6,7 @@ goes on with the parts that are missing; writing a part twice is harmless.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -15,13 +15,15 @@ from redis.asyncio import Redis
 
 from jobs import moves
 from jobs.analysis import Analysis
+from jobs.calls import check_room
 from jobs.connection import reachable
 from jobs.errors import Failure, TenantFull, Unreadable
-from jobs.job import State
+from jobs.job import State, Webhook, WebhookEvent
 from jobs.keys import Keys
 from jobs.lua import run
 
 MOST_UNFINISHED = 8  # analyses of a tenant
+NEARLY = 0.999  # the most progress of one that is not done
 RETRY_SECONDS = 60
 
 
@@ -33,6 +35,7 @@ class AnalysisRecord:
     state: State
     parts: int | None
     done: int
+    reported: float
     submitted_at: float
     started_at: float | None
     finished_at: float | None
@@ -40,8 +43,13 @@ class AnalysisRecord:
 
     @property
     def progress(self) -> float:
-        """The share of its parts that are done, 0 to 1; 0 until it is known how many there are."""
-        return min(1.0, self.done / self.parts) if self.parts else 0.0
+        """How much of its parts is done, 0 to 1, and 1 only of one that is done.
+
+        It counts what was reported of parts that are not; 0 until it is known how many there are.
+        """
+        if self.state is State.DONE:
+            return 1.0
+        return min(NEARLY, max(self.reported, self.done / self.parts if self.parts else 0.0))
 
 
 @dataclass(frozen=True)
@@ -59,13 +67,22 @@ class Analyses:
         self.redis = redis
         self.keys = keys
 
-    async def submit(self, analysis: Analysis) -> State:
+    async def submit(
+        self,
+        analysis: Analysis,
+        webhook: Webhook | None = None,
+        events: Sequence[WebhookEvent] = (WebhookEvent.COMPLETED,),
+    ) -> State:
         """Accept an analysis, or find the equal one; one that failed goes on with what is missing.
 
-        Raises `TenantFull` when the tenant has too many that are not finished.
+        The webhook is called upon the events; of what is done already at once.
+
+        Raises `TenantFull` when the tenant has too many that are not finished, and what `check_room` raises.
         """
+        call = moves.open_analysis(self.keys, analysis, MOST_UNFINISHED, webhook, events)
         with reachable():
-            state = await run(self.redis, moves.open_analysis(self.keys, analysis, MOST_UNFINISHED))
+            state = await run(self.redis, call)
+        check_room(state, "an analysis")
         if state == b"full":
             message = f"You have {MOST_UNFINISHED} unfinished analyses, as many as you may."
             raise TenantFull(message, retry_after=RETRY_SECONDS)
@@ -118,6 +135,14 @@ class Analyses:
         with reachable():
             return bool(await run(self.redis, call))
 
+    async def report(self, analysis: Analysis, shares: Mapping[str, float]) -> bool:
+        """Note and tell how far an analysis is; False when that is no further than was told before.
+
+        `shares` are of parts of which some is done, 0 to 1; those that are kept by now count as they are.
+        """
+        with reachable():
+            return bool(await run(self.redis, moves.report_analysis(self.keys, analysis, shares)))
+
     async def known(self, analysis_id: str) -> set[str]:
         """The parts that are done."""
         with reachable():
@@ -157,6 +182,7 @@ def _record(fields: dict[bytes, bytes], done: int) -> AnalysisRecord:
         state=State(fields[b"state"].decode()),
         parts=int(fields[b"parts"]) if b"parts" in fields else analysis.parts,
         done=done,
+        reported=float(fields.get(b"progress", 0)),
         submitted_at=float(fields[b"submitted_at"]),
         started_at=_time(fields, b"started_at"),
         finished_at=_time(fields, b"finished_at"),

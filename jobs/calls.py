@@ -1,4 +1,4 @@
-"""Calls to webhooks: made by the scripts that change jobs, kept in Redis until somebody has delivered them.
+"""Calls to webhooks: made by scripts that change jobs and analyses, kept in Redis until they are delivered.
 
 A call is at least once: whoever dies with one in hand loses it to another, who cannot know how far it came.
 """
@@ -15,11 +15,14 @@ from redis.asyncio import Redis
 
 from jobs import moves
 from jobs.connection import reachable
+from jobs.errors import InvalidRequest, Problem, Unavailable
 from jobs.job import Webhook
 from jobs.keys import Keys
 from jobs.lua import run, run_all
+from jobs.moves.webhooks import MAX_WEBHOOKS
 
 LOG = logging.getLogger(__name__)
+FULL_SECONDS = 60  # after which there may be room for calls
 
 
 class CallKind(StrEnum):
@@ -34,9 +37,12 @@ class CallKind(StrEnum):
 
 @dataclass(frozen=True)
 class WebhookCall:
-    """A call that was taken; `at` is when it was made (of progress 0), in seconds since 1970."""
+    """A call that was taken, about the job or the analysis of an id.
 
-    job_id: str
+    `at` is when it was made (of progress 0), in seconds since 1970.
+    """
+
+    id: str
     kind: CallKind
     at: str
     tries: int
@@ -46,13 +52,13 @@ class WebhookCall:
     @property
     def words(self) -> str:
         """The call as Redis keeps it, but for when it is due."""
-        return f"{self.job_id} {self.kind} {self.at} {self.tries} {self.webhook.model_dump_json()}"
+        return f"{self.id} {self.kind} {self.at} {self.tries} {self.webhook.model_dump_json()}"
 
     @property
     def message_id(self) -> str:
         """Equal on every try of a call; progress has no tries, and is another message each time."""
         at = self.visible_until if self.kind is CallKind.PROGRESS else self.at
-        words = f"{self.job_id} {self.kind} {at} {self.webhook.model_dump_json()}"
+        words = f"{self.id} {self.kind} {at} {self.webhook.model_dump_json()}"
         return "msg_" + hashlib.sha256(words.encode()).hexdigest()[:32]
 
 
@@ -112,13 +118,26 @@ class WebhookCalls:
             return await self.redis.zcard(self.keys.calls)
 
 
+def check_room(verdict: bytes, what: str) -> None:
+    """Raise what the verdict of a script says about the webhook of a request, if it says anything.
+
+    `InvalidRequest` when what was asked for, in a word, calls as many as it may, `Unavailable` while too many
+    calls wait.
+    """
+    if verdict == b"webhooks-full":
+        problem = Problem(field="webhook", message=f"is one too many: {what} calls at most {MAX_WEBHOOKS}")
+        raise InvalidRequest(f"There are as many webhooks as {what} may have.", problems=(problem,))
+    if verdict == b"calls-full":
+        raise Unavailable("Too many calls to webhooks are waiting.", retry_after=FULL_SECONDS)
+
+
 def _read(words: str, visible_until: str) -> WebhookCall | None:
     """None for what this version cannot read."""
     try:
-        job_id, kind, at, tries, text = words.split(" ", 4)
+        name, kind, at, tries, text = words.split(" ", 4)
         webhook = Webhook.model_validate_json(text)
         float(at)
-        return WebhookCall(job_id, CallKind(kind), at, int(tries), webhook, visible_until)
+        return WebhookCall(name, CallKind(kind), at, int(tries), webhook, visible_until)
     except ValueError:
         LOG.warning("a call to a webhook cannot be read and is given up: %s", words[:100])
         return None

@@ -197,12 +197,24 @@ class WebhookEvent(StrEnum):
     COMPLETED = "completed"
 
 
+class Subject(StrEnum):
+    """What a webhook is told of."""
+
+    EXPLANATION = "explanation"
+    ANALYSIS = "analysis"
+    EVALUATION = "evaluation"
+
+
 class Webhook(Message):
-    """Whom to call about a job of a tenant; `key` is the id of the API key whose secret signs the calls."""
+    """Whom to call about something of a tenant; `key` is the id of the API key whose secret signs the calls.
+
+    One that is told of an explanation does not speak of that: so all were once.
+    """
 
     tenant: str
     key: str
     url: str
+    about: Subject = Field(Subject.EXPLANATION, exclude_if=lambda subject: subject is Subject.EXPLANATION)
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ All keys of one deployment share the hash tag `{namespace}`, so each script stay
 | `tenant-load:<tenant>`    | hash   | those of a tenant's jobs of all models by lane         | `RESULT`    |
 | `pace:<model>`            | hash   | what was measured of jobs; see scripts/pace.lua        | `SEEN`      |
 | `binding:<name>`          | hash   | fingerprint, attempts, jobs of a request with a key    | `RESULT`    |
-| `webhooks:<id>`           | hash   | whom an unfinished job calls (`Webhook`) -> upon what  | `RESULT`    |
+| `webhooks:<id>`           | hash   | whom an unfinished job or analysis calls -> upon what  | `RESULT`    |
 | `calls`                   | zset   | calls to webhooks by the time that they are due        | `RESULT`    |
-| `analysis:<id>`           | hash   | an `Analysis`, its state, times and failure            | `RESULT`    |
+| `analysis:<id>`           | hash   | an `Analysis`, its state, progress, times and failure  | `RESULT`    |
 | `analysis-parts:<id>`     | hash   | what came of each part that is done                    | `RESULT`    |
 | `analysis-jobs:<id>`      | set    | jobs that it has put into the queue, not finished      | `RESULT`    |
 | `analyses`                | zset   | unfinished ones by the time when they may be taken     | `RESULT`    |
@@ -121,8 +121,8 @@ class Keys:
     def events(self, job_id: str) -> str:
         return self._key("events", job_id)
 
-    def webhooks(self, job_id: str) -> str:
-        return self._key("webhooks", job_id)
+    def webhooks(self, name: str) -> str:
+        return self._key("webhooks", name)
 
     def load(self, model_key: str) -> str:
         return self._key("load", model_key)

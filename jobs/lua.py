@@ -15,7 +15,7 @@ from redis.exceptions import NoScriptError
 Argument = str | bytes | int | float
 # Any: Lua answers numbers, bytes and nested lists of them.
 Answer = Any
-SHARED = ("shared", "pace", "enqueue")
+SHARED = ("shared", "webhooks", "pace", "enqueue")
 
 
 @dataclass(frozen=True)

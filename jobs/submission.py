@@ -8,21 +8,18 @@ from typing import cast
 from redis.asyncio import Redis
 
 from jobs import moves
+from jobs.calls import check_room
 from jobs.connection import reachable
 from jobs.errors import (
     DeadlineUnmeetable,
     Gone,
-    InvalidRequest,
-    Problem,
     QueueFull,
     TenantFull,
-    Unavailable,
 )
 from jobs.job import Flow, Job, State, Terms
 from jobs.keys import Keys
 from jobs.lua import run
 from jobs.moves import Limits
-from jobs.moves.clients import MAX_WEBHOOKS
 from jobs.users import mates_of
 
 STANDARD, ROOMY = Terms(), Limits()
@@ -78,6 +75,7 @@ class Submissions:
         call = moves.submit(self.keys, job, sent, terms, limits)
         with reachable():
             verdict, state, seconds = await run(self.redis, call)
+        check_room(verdict, "a job")
         match verdict:
             case b"tenant-full":
                 raise TenantFull("You have as much unfinished work as you may.", retry_after=int(seconds))
@@ -86,13 +84,6 @@ class Submissions:
             case b"too-late":
                 message = f"By its deadline the job could not be done: it would wait about {int(seconds)} s."
                 raise DeadlineUnmeetable(message, retry_after=int(seconds))
-            case b"webhooks-full":
-                problem = Problem(
-                    field="webhook", message=f"is one too many: a job calls at most {MAX_WEBHOOKS}"
-                )
-                raise InvalidRequest("The job has as many webhooks as it may.", problems=(problem,))
-            case b"calls-full":
-                raise Unavailable("Too many calls to webhooks are waiting.", retry_after=int(seconds))
             case b"no-image":
                 raise Gone("The image is no longer stored; send it again.")
         return Submission(State(state.decode()), created=verdict == b"created")

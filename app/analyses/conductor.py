@@ -127,7 +127,9 @@ class Conductor:
             record = await self._tools.image_sets.record(analysis.tenant, analysis.image_set)
             if record is None or not await self._tools.image_sets.renew(record.image_set):
                 raise ImageGone("The image set was erased before the analysis was done.")
-            await doing(Work(self._tools, analysis, record.image_set))
+            work = Work(self._tools, analysis, record.image_set)
+            async with work.progress.telling():
+                await doing(work)
         except Stopped:
             return None
         except JobFailed as error:

@@ -6,22 +6,26 @@ from typing import Any
 
 from pydantic import Field
 
+from app.access import ApiKey
 from app.analyses.kind import Inquiry, Kind, SurveyLimits
 from app.analyses.kinds import KINDS
+from app.analyses.order import AnalysisOrder
 from app.asked import asked_model, asked_set
 from app.errors import invalid
 from app.fields import valid
 from app.menu import Menu
 from app.requests import Fields
-from app.schemas import Asked, Name
+from app.schemas import Calls, Name
+from app.webhooks.wishes import events_of, webhook_of
 from jobs.analyses import Analyses
 from jobs.analysis import Analysis
 from jobs.errors import Problem
 from jobs.fingerprint import ID, analysis_id
 from jobs.image_sets import ImageSets
+from jobs.job import Subject
 
 
-class AnalysisRequest(Asked):
+class AnalysisRequest(Calls):
     """What to find out about a model on an image set."""
 
     kind: Name = Field(description="Name of a kind of `/api/v1/analyses-catalogue`.")
@@ -40,7 +44,7 @@ class AnalysisDesk:
         self._menu, self._image_sets, self._analyses = menu, image_sets, analyses
         self._secret, self._limits = secret, limits
 
-    async def analysis(self, tenant: str, sent: Fields) -> Analysis:
+    async def order(self, tenant: str, sent: Fields, key: ApiKey | None = None) -> AnalysisOrder:
         """What a request asks for; equal requests are one analysis. Raises `InvalidRequest`."""
         problems: list[Problem] = []
         fields = valid(AnalysisRequest, sent, "", problems)
@@ -52,6 +56,7 @@ class AnalysisDesk:
             limits=self._limits,
             problems=problems,
         )
+        webhook = webhook_of(fields, key, problems, Subject.ANALYSIS)
         kind = self._kind(fields.get("kind"), problems)
         plan = None
         if kind is not None:
@@ -61,7 +66,8 @@ class AnalysisDesk:
             raise invalid(problems)
         params, image_set = plan.model_dump(mode="json"), inquiry.image_set.id
         name = analysis_id(self._secret, tenant=tenant, kind=kind.name, image_set=image_set, params=params)
-        return Analysis(id=name, tenant=tenant, kind=kind.name, image_set=image_set, params=params)
+        analysis = Analysis(id=name, tenant=tenant, kind=kind.name, image_set=image_set, params=params)
+        return AnalysisOrder(analysis, webhook, events_of(fields))
 
     def _kind(self, name: str | None, problems: list[Problem]) -> Kind | None:
         kind = KINDS.get(name or "")

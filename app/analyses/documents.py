@@ -13,6 +13,7 @@ from app.documents import PREFIX, moment
 from app.image_sets.documents import set_location
 from app.schemas import ErrorDocument
 from jobs.analyses import AnalysisRecord
+from jobs.analysis import Analysis
 from jobs.errors import NotFound
 from jobs.job import ModelRef, State
 
@@ -58,9 +59,7 @@ class AnalysesCatalogue(BaseModel):
 
 def analysis_document(record: AnalysisRecord, kind: Kind) -> AnalysisDocument:
     """What is known of an analysis."""
-    plan, here = Plan.model_validate(_plan(record)), analysis_location(record.analysis.id)
-    failure = record.failure
-    forms = {name: f"{here}/result.{name}" for name in kind.forms}
+    plan, failure = Plan.model_validate(_plan(record)), record.failure
     return AnalysisDocument(
         id=record.analysis.id,
         kind=kind.name,
@@ -71,20 +70,24 @@ def analysis_document(record: AnalysisRecord, kind: Kind) -> AnalysisDocument:
         model=plan.model.named,
         image_set=record.analysis.image_set,
         params=plan.params,
-        error=ErrorDocument(code=failure.code, detail=failure.detail, errors=failure.problems)
-        if failure
-        else None,
+        error=ErrorDocument.of(failure) if failure else None,
         submitted_at=datetime.fromtimestamp(record.submitted_at, UTC),
         started_at=moment(record.started_at),
         finished_at=moment(record.finished_at),
-        links={
-            "self": here,
-            "events": f"{here}/events",
-            "result": f"{here}/result",
-            **forms,
-            "image_set": set_location(record.analysis.image_set),
-        },
+        links=analysis_links(record.analysis, kind),
     )
+
+
+def analysis_links(analysis: Analysis, kind: Kind) -> dict[str, str]:
+    """Where more of an analysis is."""
+    here = analysis_location(analysis.id)
+    return {
+        "self": here,
+        "events": f"{here}/events",
+        "result": f"{here}/result",
+        **{name: f"{here}/result.{name}" for name in kind.forms},
+        "image_set": set_location(analysis.image_set),
+    }
 
 
 def catalogue_of(kinds: Iterable[Kind]) -> AnalysesCatalogue:

@@ -87,7 +87,9 @@ class Surveyor:
         """
 
         async def find() -> Skeleton:
-            found = await self._ask(SKELETON, self.images[:1], SkeletonQuestion(), Skeleton, 1.0)
+            found = await self._ask(
+                SKELETON, self.images[:1], SkeletonQuestion(), Skeleton, cost=1.0, parts=[SKELETON]
+            )
             await self._keep(SKELETON, found.answer, [found.job], parts(found.answer))
             return found.answer
 
@@ -127,7 +129,7 @@ class Surveyor:
         while True:
             asked = question.model_copy(update={"known": known})
             cost = len(self.images) * (1 + (shape.nodes - len(known)) * shape.share)
-            found = await self._ask(LAYER, self.images, asked, LayerAnswer, cost)
+            found = await self._ask(LAYER, self.images, asked, LayerAnswer, cost=cost, parts=[part])
             forwards, seconds = forwards + found.answer.forwards, seconds + found.seconds
             jobs.append(found.job)
             if found.answer.layer is not None:
@@ -143,11 +145,12 @@ class Surveyor:
         """Ask for some masks; those that there was time for are kept."""
         question = MaskingQuestion(masks=tuple(masks[place] for place in places), paths=paths)
         cost = float(len(self.images) * len(places))
-        found = await self._ask(MASKING, self.images, question, MaskingAnswer, cost)
+        parts = list(map(str, places))
+        found = await self._ask(MASKING, self.images, question, MaskingAnswer, cost=cost, parts=parts)
         if not found.answer.predicted:
             raise InternalError("A survey was late before it came to its first mask.")
-        for place, mask in zip(places, _each(found.answer), strict=False):
-            await self._keep(str(place), mask, [found.job])
+        for part, mask in zip(parts, _each(found.answer), strict=False):
+            await self._keep(part, mask, [found.job])
 
     async def _missing(self, n_masks: int) -> list[int]:
         known = await self.work.known()
@@ -160,9 +163,16 @@ class Surveyor:
             await self.work.forget(job.id)
 
     async def _ask(
-        self, name: str, images: tuple[ImageRef, ...], question: Message, kind: type[A], cost: float
+        self,
+        name: str,
+        images: tuple[ImageRef, ...],
+        question: Message,
+        kind: type[A],
+        *,
+        cost: float,
+        parts: Sequence[str],
     ) -> Found[A]:
-        """Raises `Vanished`, too."""
+        """What a survey of these parts, one after the other, has answered; raises `Vanished`, too."""
         job = named_job(
             self.work.tools.secret,
             tenant=self.work.analysis.tenant,
@@ -172,7 +182,7 @@ class Surveyor:
             survey=images,
         )
         try:
-            result = await self._result(job, min(cost, MOST_COST))
+            result = await self._result(job, min(cost, MOST_COST), parts)
         except ImageGone:
             await self.work.forget_all()  # else they would keep a picture of a set that was erased
             raise
@@ -182,8 +192,12 @@ class Surveyor:
             raise Unreadable("A survey was answered by another version of the service.") from None
         return Found(answer, job, result.timings.compute_s)
 
-    async def _result(self, job: Job, cost: float) -> Result:
-        record = await self.work.ended(job, cost, most_asked=1)
+    async def _result(self, job: Job, cost: float, parts: Sequence[str]) -> Result:
+        def hear(share: float) -> None:
+            for place, part in enumerate(parts):
+                self.work.progress.reached(part, min(1.0, share * len(parts) - place))
+
+        record = await self.work.ended(job, cost, hear, most_asked=1)
         if record is not None and record.failure is not None:
             raise record.failure.error()
         result = None if record is None else await self.work.result(job)

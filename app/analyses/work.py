@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, TypeVar
 
+from app.analyses.progress import Hear, Progress
 from jobs.analyses import Analyses
 from jobs.analysis import Analysis
 from jobs.changes import Changes, Watch
@@ -55,6 +56,7 @@ class Work:
 
     def __init__(self, tools: Tools, analysis: Analysis, image_set: ImageSet) -> None:
         self.tools, self.analysis, self.image_set = tools, analysis, image_set
+        self.progress = Progress(tools.analyses, analysis)
         self._door = asyncio.Lock()
         self._renewed_at = monotonic()
 
@@ -72,6 +74,7 @@ class Work:
         analyses = self.tools.analyses
         if not await patiently(lambda: analyses.note(self.analysis, part, content, job_id, parts=parts)):
             raise Stopped
+        self.progress.kept(part)
 
     async def finish(self, content: bytes) -> None:
         """Keep the result, and leave nothing of the jobs that were put into the queue for it."""
@@ -87,17 +90,20 @@ class Work:
         """Leave nothing of a job that nobody but this analysis knows of."""
         await patiently(lambda: self.tools.queue.erase(self.analysis.tenant, job_id))
 
-    async def ended(self, job: Job, cost: float, *, most_asked: int = MOST_ASKED) -> JobRecord | None:
+    async def ended(
+        self, job: Job, cost: float, hear: Hear, *, most_asked: int = MOST_ASKED
+    ) -> JobRecord | None:
         """The record of a job at its end; one that somebody else ended is asked for again, a few times.
 
-        Equal jobs are asked for once, whoever asked before. `cost` is in forward passes.
+        Equal jobs are asked for once, whoever asked before. `cost` is in forward passes; `hear` is told how
+        far the job is.
         Raises `ImageGone` when the image set was erased, and `Stopped` when the analysis was.
         """
         record = None
         async with self.tools.changes.watch(job.id) as watch:
             for _ in range(most_asked):
                 await self._submit(job, cost)
-                record = await self._watched(job, watch)
+                record = await self._watched(job, watch, hear)
                 if record is not None and record.state is not State.CANCELLED:
                     break
         return record
@@ -123,13 +129,15 @@ class Work:
             await patiently(lambda: tools.queue.cancel(job.tenant, job.id))
             raise Stopped
 
-    async def _watched(self, job: Job, watch: Watch) -> JobRecord | None:
+    async def _watched(self, job: Job, watch: Watch, hear: Hear) -> JobRecord | None:
         while True:
             record = await patiently(lambda: self.tools.store.record(job.tenant, job.id))
             if record is None or record.state in FINISHED:
                 return record
+            hear(record.progress)
             change = await watch.next(LOOK_SECONDS)
             while change is not None and change.state not in FINISHED:
+                hear(change.progress)
                 change = await watch.next(LOOK_SECONDS)
 
     async def _renew(self) -> None:

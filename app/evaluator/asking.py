@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, Strict
 
+from app.access import ApiKey
+from app.analyses.order import AnalysisOrder
 from app.asked import asked_set
 from app.errors import invalid
 from app.evaluation.cells import cheap
@@ -15,14 +17,15 @@ from app.evaluator.study import EVALUATION, Study
 from app.fields import valid
 from app.menu import Menu
 from app.requests import Fields
-from app.schemas import MAX_METRICS, MAX_SEED, Asked, Name, at_most
+from app.schemas import MAX_METRICS, MAX_SEED, Calls, Name, at_most
+from app.webhooks.wishes import events_of, webhook_of
 from app.wishes import Wishes
 from jobs.analysis import Analysis
 from jobs.catalogue import Need
 from jobs.errors import Problem
 from jobs.fingerprint import ID, analysis_id
 from jobs.image_sets import ImageSets
-from jobs.job import Lane, MethodRef, MetricRef, ModelRef
+from jobs.job import Lane, MethodRef, MetricRef, ModelRef, Subject
 from jobs.pictures import ImageSet
 
 MOST_NAMES = 256
@@ -33,7 +36,7 @@ UNFIT = {
 Names = Annotated[tuple[Name, ...], at_most(MOST_NAMES)]
 
 
-class EvaluationRequest(Asked):
+class EvaluationRequest(Calls):
     """Models, methods and metrics to measure over an image set."""
 
     image_set: str = Field(description="Id of an image set.", json_schema_extra={"pattern": ID})
@@ -65,11 +68,12 @@ class Asking:
         self._secret = secret
         self._most_cells = most_cells
 
-    async def evaluation(self, tenant: str, sent: Fields) -> Analysis:
+    async def order(self, tenant: str, sent: Fields, key: ApiKey | None = None) -> AnalysisOrder:
         """What a request asks for; equal requests are one evaluation. Raises `InvalidRequest`."""
         problems: list[Problem] = []
         fields = valid(EvaluationRequest, sent, "", problems)
         image_set = await asked_set(self._image_sets, tenant, fields.get("image_set"), problems)
+        webhook = webhook_of(fields, key, problems, Subject.EVALUATION)
         models = await self._models(tenant, fields, problems)
         methods, metrics = self._methods(fields, problems)
         uses_masks = self._uses_masks(metrics, image_set, problems)
@@ -92,9 +96,10 @@ class Asking:
         name = analysis_id(
             self._secret, tenant=tenant, kind=EVALUATION, image_set=image_set.id, params=params
         )
-        return Analysis(
+        analysis = Analysis(
             id=name, tenant=tenant, kind=EVALUATION, image_set=image_set.id, parts=n_cells, params=params
         )
+        return AnalysisOrder(analysis, webhook, events_of(fields))
 
     async def _models(self, tenant: str, fields: Fields, problems: list[Problem]) -> list[ModelRef]:
         """In the order of their ids, so that equal requests are equal; repaired ones only by name."""

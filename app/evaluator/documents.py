@@ -42,8 +42,7 @@ class EvaluationDocument(BaseModel):
 
 def evaluation_document(record: AnalysisRecord) -> EvaluationDocument:
     """What is known of an evaluation."""
-    study, here = Study.model_validate(record.analysis.params), evaluation_location(record.analysis.id)
-    failure = record.failure
+    study, failure = Study.model_validate(record.analysis.params), record.failure
     return EvaluationDocument(
         id=record.analysis.id,
         state=record.state,
@@ -55,17 +54,23 @@ def evaluation_document(record: AnalysisRecord) -> EvaluationDocument:
         methods=study.methods,
         metrics=study.metrics,
         seed=study.seed,
-        error=ErrorDocument(code=failure.code, detail=failure.detail) if failure else None,
+        error=ErrorDocument.of(failure) if failure else None,
         submitted_at=datetime.fromtimestamp(record.submitted_at, UTC),
         started_at=moment(record.started_at),
         finished_at=moment(record.finished_at),
-        links={
-            "self": here,
-            "results": f"{here}/results.csv",
-            "page": f"{here}/page",
-            "image_set": set_location(record.analysis.image_set),
-        },
+        links=evaluation_links(record.analysis),
     )
+
+
+def evaluation_links(analysis: Analysis) -> dict[str, str]:
+    """Where more of an evaluation is."""
+    here = evaluation_location(analysis.id)
+    return {
+        "self": here,
+        "results": f"{here}/results.csv",
+        "page": f"{here}/page",
+        "image_set": set_location(analysis.image_set),
+    }
 
 
 async def rows_of_all(analyses: Analyses, analysis: Analysis) -> list[Row]:

@@ -33,7 +33,8 @@ class Evaluating:
 
     async def _explain(self, work: Work, study: Study, part: str, cell: Cell[SetPicture]) -> None:
         job = study.job(work.tools.secret, work.analysis.tenant, cell)
-        record = await work.ended(job, self.wishes.cost(job.method, 1, job.metrics))
+        cost = self.wishes.cost(job.method, 1, job.metrics)
+        record = await work.ended(job, cost, lambda share: work.progress.reached(part, share))
         await work.note(part, packed(rows_of(cell, await _document(work, job, record))), job.id)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
@@ -19,24 +18,28 @@ from app.analyses.documents import (
     catalogue_of,
     no_analysis,
 )
-from app.analyses.erasing import erased
 from app.analyses.kind import Kind
 from app.analyses.kinds import KINDS
 from app.analyses.work import RESULT
-from app.bodies import read_json
 from app.contract import PREFER, WAITED, Json, answers, header, media, ref
 from app.documents import PREFIX
-from app.preferences import preferred_form, read_preference
+from app.preferences import preferred_form
+from app.routes.long_work import JSON, PRIVATE, LongWork
 from app.routes.paths import AnalysisId
-from app.services import Services, Tenant, Use
+from app.services import Asker, Services, Tenant, Use
 from jobs.analyses import AnalysisRecord
-from jobs.errors import NotFinished, NotFound, TenantFull, TooLarge, UnknownFormat, Unreadable
-from jobs.job import FINISHED, State
+from jobs.errors import NotFinished, NotFound, TenantFull, TooLarge, UnknownFormat
+from jobs.job import State
 
 router = APIRouter(prefix=PREFIX, tags=["analyses"])
 RETRY_MS = 1000
 PLACE = {"Location": header("Where the analysis is.", required=True)}
-PRIVATE = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
+WORK = LongWork(
+    kinds=KINDS,
+    document=lambda record: analysis_document(record, KINDS[record.analysis.kind]),
+    location=analysis_location,
+    missing=no_analysis,
+)
 ASKED = {"requestBody": {"required": True, "content": {"application/json": {"schema": ref(AnalysisRequest)}}}}
 EVENT: Json = {
     "schema": {
@@ -52,7 +55,6 @@ EVENT: Json = {
         },
     }
 }
-JSON = "application/json"
 FORMS = {form.media_type for kind in KINDS.values() for form in kind.forms.values()}
 FormName = Annotated[str, Path(description="`json`, or a name of `forms` in `/api/v1/analyses-catalogue`.")]
 RESULTS: Json = {
@@ -85,18 +87,12 @@ async def catalogue() -> Response:
     ),
     openapi_extra=ASKED,
 )
-async def ask(request: Request, services: Use, tenant: Tenant) -> Response:
+async def ask(request: Request, services: Use, caller: Asker) -> Response:
     """Equal requests are one analysis: asking again finds it, and takes up again one that failed.
 
     Its jobs wait in the lane of bulk.
     """
-    sent = await read_json(request, services.settings.body_seconds)
-    analysis = await services.analysis_desk.analysis(tenant, sent)
-    state = await services.analyses.submit(analysis)
-    services.conductor.nudge()
-    document = _document(await _record(services, tenant, analysis.id))
-    headers = {"Location": analysis_location(analysis.id)}
-    return _answer(document, headers, 200 if state in FINISHED else 202)
+    return await WORK.ask(request, services, caller, services.analysis_desk.order)
 
 
 @router.get(
@@ -111,16 +107,7 @@ async def show(request: Request, analysis_id: AnalysisId, services: Use, tenant:
 
     To who waits while it is erased it is cancelled.
     """
-    preference = read_preference(
-        request.headers.getlist("prefer"), max_wait_seconds=services.settings.max_wait_seconds
-    )
-    async with services.lookout.watch(analysis_id) as watch:
-        first = await _record(services, tenant, analysis_id)
-        last = await services.lookout.over(
-            lambda: services.analyses.record(tenant, analysis_id), watch, preference.wait_seconds
-        )
-    document = _document(last) if last else _cancelled(_document(first))
-    return _answer(document, preference.headers)
+    return await WORK.show(request, services, tenant, analysis_id)
 
 
 @router.get(
@@ -134,7 +121,7 @@ async def events(analysis_id: AnalysisId, services: Use, tenant: Tenant) -> Resp
 
     Data is the document of the analysis. Who was cut off asks again, and is told where it stands.
     """
-    first = await _record(services, tenant, analysis_id)
+    first = await WORK.record(services, tenant, analysis_id)
     return StreamingResponse(
         _stream(services, tenant, first),
         media_type="text/event-stream",
@@ -178,11 +165,7 @@ async def result_in_form(analysis_id: AnalysisId, form: FormName, services: Use,
 )
 async def erase(analysis_id: AnalysisId, services: Use, tenant: Tenant) -> Response:
     """Ends the work with the jobs that it has in the queue, and removes the result."""
-    with suppress(Unreadable):
-        await _record(services, tenant, analysis_id)
-    if not await erased(services.analyses, services.queue.erase, tenant, analysis_id):
-        raise no_analysis()
-    return Response(status_code=204)
+    return await WORK.erase(services, tenant, analysis_id, services.queue.erase)
 
 
 async def _stream(services: Services, tenant: str, first: AnalysisRecord) -> AsyncIterator[bytes]:
@@ -194,7 +177,7 @@ async def _stream(services: Services, tenant: str, first: AnalysisRecord) -> Asy
             yield KEEPALIVE_COMMENT
             continue
         before = last
-        last = _document(step.record) if step.record else _cancelled(_document(first))
+        last = WORK.document(step.record) if step.record else WORK.cancelled(first)
         goes_on = before is not None and before.state is last.state is State.RUNNING
         event = "progress" if goes_on else last.state.value
         retry = None if before else RETRY_MS
@@ -213,29 +196,10 @@ async def _formed(services: Services, kind: Kind, content: bytes, name: str) -> 
 
 
 async def _result(services: Services, tenant: str, analysis_id: str) -> tuple[Kind, bytes]:
-    record = await _record(services, tenant, analysis_id)
+    record = await WORK.record(services, tenant, analysis_id)
     if record.state is not State.DONE:
         raise NotFinished(f"The analysis is {record.state}; there is a result when it is done.")
     [content] = await services.analyses.parts(analysis_id, [RESULT])
     if content is None:
         raise no_analysis()
     return KINDS[record.analysis.kind], content
-
-
-async def _record(services: Services, tenant: str, analysis_id: str) -> AnalysisRecord:
-    record = await services.analyses.record(tenant, analysis_id)
-    if record is None or record.analysis.kind not in KINDS:
-        raise no_analysis()
-    return record
-
-
-def _document(record: AnalysisRecord) -> AnalysisDocument:
-    return analysis_document(record, KINDS[record.analysis.kind])
-
-
-def _cancelled(document: AnalysisDocument) -> AnalysisDocument:
-    return document.model_copy(update={"state": State.CANCELLED})
-
-
-def _answer(document: AnalysisDocument, headers: dict[str, str], status: int = 200) -> Response:
-    return Response(document.model_dump_json(), status, {**PRIVATE, **headers}, JSON)

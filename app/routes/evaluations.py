@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from app.analyses.erasing import erased
-from app.bodies import read_json
 from app.contract import PREFER, TEXT, WAITED, answers, header, media, ref
 from app.documents import PREFIX
 from app.evaluation.page import page
@@ -25,16 +22,19 @@ from app.evaluator.documents import (
     table,
 )
 from app.evaluator.study import EVALUATION, Study
-from app.preferences import read_preference
+from app.routes.long_work import PRIVATE, LongWork
 from app.routes.paths import EvaluationId
-from app.services import Services, Tenant, Use
-from jobs.analyses import AnalysisRecord
-from jobs.errors import NotFound, TenantFull, TooLarge, UnknownFormat, Unreadable
-from jobs.job import FINISHED, State
+from app.services import Asker, Tenant, Use
+from jobs.errors import NotFound, TenantFull, TooLarge, UnknownFormat
 
 router = APIRouter(prefix=PREFIX, tags=["evaluations"])
 PLACE = {"Location": header("Where the evaluation is.", required=True)}
-PRIVATE = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
+WORK = LongWork(
+    kinds=(EVALUATION,),
+    document=evaluation_document,
+    location=evaluation_location,
+    missing=no_evaluation,
+)
 NOWHERE = ("base-uri", "form-action", "frame-ancestors")
 # What the page says of itself, and that nothing may show it inside of something else.
 POLICY = "; ".join(
@@ -58,19 +58,12 @@ ASKED = {
     ),
     openapi_extra=ASKED,
 )
-async def ask(request: Request, services: Use, tenant: Tenant) -> Response:
+async def ask(request: Request, services: Use, caller: Asker) -> Response:
     """Equal requests are one evaluation: asking again finds it, and takes up again one that failed.
 
     Its explanations wait in the lane of bulk, and are those that the same requests would have found.
     """
-    analysis = await services.asking.evaluation(
-        tenant, await read_json(request, services.settings.body_seconds)
-    )
-    state = await services.analyses.submit(analysis)
-    services.conductor.nudge()
-    document = evaluation_document(await _record(services, tenant, analysis.id))
-    headers = {"Location": evaluation_location(analysis.id)}
-    return _answer(document, headers, 200 if state in FINISHED else 202)
+    return await WORK.ask(request, services, caller, services.asking.order)
 
 
 @router.get(
@@ -85,18 +78,7 @@ async def show(request: Request, evaluation_id: EvaluationId, services: Use, ten
 
     To who waits while it is erased it is cancelled.
     """
-    preference = read_preference(
-        request.headers.getlist("prefer"), max_wait_seconds=services.settings.max_wait_seconds
-    )
-    async with services.lookout.watch(evaluation_id) as watch:
-        first = await _record(services, tenant, evaluation_id)
-        last = await services.lookout.over(
-            lambda: services.analyses.record(tenant, evaluation_id), watch, preference.wait_seconds
-        )
-    document = evaluation_document(last or first)
-    if last is None:
-        document = document.model_copy(update={"state": State.CANCELLED})
-    return _answer(document, preference.headers)
+    return await WORK.show(request, services, tenant, evaluation_id)
 
 
 @router.get(
@@ -107,7 +89,7 @@ async def show(request: Request, evaluation_id: EvaluationId, services: Use, ten
 )
 async def results(evaluation_id: EvaluationId, services: Use, tenant: Tenant) -> Response:
     """The columns are those of `rationale evaluate`; also while it runs."""
-    record = await _record(services, tenant, evaluation_id)
+    record = await WORK.record(services, tenant, evaluation_id)
     pieces = table(services.analyses, record.analysis)
     first = await anext(pieces)  # an outage is told of before anything is sent
     headers = {**PRIVATE, "Content-Disposition": 'attachment; filename="results.csv"'}
@@ -122,7 +104,7 @@ async def results(evaluation_id: EvaluationId, services: Use, tenant: Tenant) ->
 )
 async def show_page(evaluation_id: EvaluationId, services: Use, tenant: Tenant) -> Response:
     """One file that needs nothing else; also while it runs."""
-    record = await _record(services, tenant, evaluation_id)
+    record = await WORK.record(services, tenant, evaluation_id)
     rows = await rows_of_all(services.analyses, record.analysis)
     asked = Study.model_validate(record.analysis.params).models
     served = [await services.menu.model_of(model) for model in asked]
@@ -141,25 +123,10 @@ async def show_page(evaluation_id: EvaluationId, services: Use, tenant: Tenant) 
 )
 async def erase(evaluation_id: EvaluationId, services: Use, tenant: Tenant) -> Response:
     """Ends the work and the explanations that it has in the queue; those that are done stay."""
-    with suppress(Unreadable):
-        await _record(services, tenant, evaluation_id)
-    if not await erased(services.analyses, services.queue.cancel, tenant, evaluation_id):
-        raise no_evaluation()
-    return Response(status_code=204)
-
-
-async def _record(services: Services, tenant: str, evaluation_id: str) -> AnalysisRecord:
-    record = await services.analyses.record(tenant, evaluation_id)
-    if record is None or record.analysis.kind != EVALUATION:
-        raise no_evaluation()
-    return record
+    return await WORK.erase(services, tenant, evaluation_id, services.queue.cancel)
 
 
 async def _joined(first: str, rest: AsyncIterator[str]) -> AsyncIterator[str]:
     yield first
     async for piece in rest:
         yield piece
-
-
-def _answer(document: EvaluationDocument, headers: dict[str, str], status: int = 200) -> Response:
-    return Response(document.model_dump_json(), status, {**PRIVATE, **headers}, "application/json")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from jobs.job import Subject
+
 Json = dict[str, Any]  # Any: parts of an OpenAPI document
 
 HEADERS = {
@@ -17,13 +19,20 @@ DESCRIPTION = (
 )
 
 
-def called(schema: Json) -> Json:
+TAGS = {
+    Subject.EXPLANATION: "explanations",
+    Subject.ANALYSIS: "analyses",
+    Subject.EVALUATION: "evaluations",
+}
+
+
+def called(subject: Subject, schema: Json) -> Json:
     """The operation that a receiver offers."""
     return {
-        "tags": ["explanations"],
-        "summary": "Be told of an explanation",
+        "tags": [TAGS[subject]],
+        "summary": f"Be told of an {subject}",
         "description": DESCRIPTION,
-        "operationId": "explanation_webhook",
+        "operationId": f"{subject}_webhook",
         "security": [],
         "parameters": [_header(name, words) for name, words in HEADERS.items()],
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},

@@ -11,9 +11,8 @@ import httpx
 from redis.exceptions import RedisError
 
 from app.access import Access, ApiKey
-from app.reading import Reader
 from app.telemetry import Telemetry
-from app.webhooks.bodies import message
+from app.webhooks.bodies import Messages
 from app.webhooks.pacing import MOST_AGE_SECONDS, MOST_TRIES, Hosts, wait_seconds
 from app.webhooks.sending import Outcome, Sender
 from app.webhooks.urls import place_of
@@ -35,7 +34,7 @@ class Courier:
     def __init__(
         self,
         calls: WebhookCalls,
-        reader: Reader,
+        messages: Messages,
         access: Access,
         sender: Sender,
         telemetry: Telemetry,
@@ -43,7 +42,7 @@ class Courier:
         first_wait_seconds: float = FIRST_WAIT_SECONDS,
     ) -> None:
         self._calls = calls
-        self._reader = reader
+        self._messages = messages
         self._access = access
         self._sender = sender
         self._telemetry = telemetry
@@ -114,7 +113,7 @@ class Courier:
         if key is None or not _is_allowed(call, key):
             return Outcome.REFUSED
         try:
-            found = await message(self._reader, call)
+            found = await self._messages.message(call)
             if found is None:
                 return Outcome.DELIVERED
             return await self._sender.send(call, key.webhook_secrets, found.model_dump_json().encode())
@@ -141,7 +140,7 @@ class Courier:
     async def _give_up(self, call: WebhookCall, outcome: Outcome) -> None:
         await self._calls.end(call)
         if call.kind is not CallKind.PROGRESS:
-            LOG.warning("gave up to call %s about %s: %s", _host(call), call.job_id, outcome.name.lower())
+            LOG.warning("gave up to call %s about %s: %s", _host(call), call.id, outcome.name.lower())
 
 
 def _may_go_on(call: WebhookCall) -> bool:

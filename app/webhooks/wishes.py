@@ -6,7 +6,7 @@ from app.access import ApiKey
 from app.requests import Fields
 from app.webhooks.urls import check_url
 from jobs.errors import Problem
-from jobs.job import Webhook
+from jobs.job import Subject, Webhook, WebhookEvent
 
 NO_KEY = "is called only for an API key with registered hosts; here no key is asked for"
 NO_HOSTS = (
@@ -15,7 +15,9 @@ NO_HOSTS = (
 )
 
 
-def webhook_of(fields: Fields, key: ApiKey | None, problems: list[Problem]) -> Webhook | None:
+def webhook_of(
+    fields: Fields, key: ApiKey | None, problems: list[Problem], about: Subject = Subject.EXPLANATION
+) -> Webhook | None:
     """Whom a request wants to be called; None when nobody, or when a problem was added."""
     url = fields.get("webhook")
     if url is None:
@@ -29,7 +31,12 @@ def webhook_of(fields: Fields, key: ApiKey | None, problems: list[Problem]) -> W
     except ValueError as error:
         problems.append(Problem(field="webhook", message=str(error)))
         return None
-    return Webhook(tenant=key.tenant, key=key.id, url=url)
+    return Webhook(tenant=key.tenant, key=key.id, url=url, about=about)
+
+
+def events_of(fields: Fields) -> tuple[WebhookEvent, ...]:
+    """Upon what a request wants it to be called, each once."""
+    return tuple(dict.fromkeys(fields.get("webhook_events") or (WebhookEvent.COMPLETED,)))
 
 
 def _named(problems: list[Problem]) -> set[str]:

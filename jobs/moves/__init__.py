@@ -8,6 +8,7 @@ from jobs.moves.analyses import (
     note_part,
     open_analysis,
     own_job,
+    report_analysis,
     take,
 )
 from jobs.moves.bindings import abandon, bind, reserve
@@ -63,6 +64,7 @@ __all__ = [
     "renew",
     "renew_set",
     "report",
+    "report_analysis",
     "reserve",
     "retry",
     "settle",

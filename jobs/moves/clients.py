@@ -9,9 +9,7 @@ from jobs.job import Flow, Job, Lane, Terms
 from jobs.keys import GROUP, Keys
 from jobs.lua import Argument, Call, load
 from jobs.moves.places import burden, entrance, image_places, images, kept, users
-
-MAX_WEBHOOKS = 8
-MAX_CALLS = 100_000  # that wait, of all tenants; a receiver that is away may hold up many
+from jobs.moves.webhooks import wanted
 
 
 @dataclass(frozen=True)
@@ -58,10 +56,7 @@ def submit(keys: Keys, job: Job, pixels: Mapping[str, bytes], terms: Terms, limi
         keys.lifetimes.queue,
         keys.changes,
         GROUP,
-        terms.webhook.model_dump_json() if terms.webhook else "",
-        " ".join(terms.webhook_events),
-        MAX_WEBHOOKS,
-        MAX_CALLS,
+        *wanted(terms.webhook, terms.webhook_events),
     ]
     for image in images(job):
         words += (int(image in pixels), pixels.get(image, b""))

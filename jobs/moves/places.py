@@ -51,9 +51,9 @@ def entrance(keys: Keys, job: Job, flow: Flow) -> tuple[str, ...]:
     )
 
 
-def calls(keys: Keys, job_id: str) -> tuple[str, ...]:
-    """Whom a job calls, and where the calls wait until they are due."""
-    return keys.webhooks(job_id), keys.calls
+def calls(keys: Keys, name: str) -> tuple[str, ...]:
+    """Whom a job or an analysis calls, and where the calls wait until they are due."""
+    return keys.webhooks(name), keys.calls
 
 
 def image_places(keys: Keys, job: Job) -> tuple[str, ...]:

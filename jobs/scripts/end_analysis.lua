@@ -1,5 +1,5 @@
 -- Ends an analysis that is held. Answers 1, or 0 when it was taken by another or erased.
-local analysis, parts, jobs, waiting, tenants = unpack(KEYS)
+local analysis, parts, jobs, waiting, tenants, webhooks, calls = unpack(KEYS)
 local id, held_until, state, failure, channel, result_seconds = unpack(ARGV)
 
 if tonumber(redis.call('ZSCORE', waiting, id) or 0) ~= tonumber(held_until) then
@@ -16,4 +16,5 @@ if failure ~= '' then
 end
 expire(result_seconds, {analysis, parts, jobs})
 redis.call('PUBLISH', channel, '- ' .. change_of(id, state, 1))
+call_webhooks(webhooks, calls, id, state, result_seconds)
 return 1

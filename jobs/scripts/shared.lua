@@ -45,40 +45,6 @@ local function ring(bell, seconds)
   expire(seconds, {bell})
 end
 
-local PROGRESS_SECONDS = 0.5
-local WEBHOOK_EVENTS = {
-  running = 'started', progress = 'progress', done = 'completed', failed = 'completed', cancelled = 'completed'}
-
--- Makes due what the webhooks of a job ask for: `<id> <kind> <time> <tries> <webhook>` by the time to try it.
--- Of progress they are told a while later, once for all that came by then, and not at all when the job is over.
-local function call_webhooks(webhooks, calls, id, kind, seconds)
-  local time, asked = now(), redis.call('HGETALL', webhooks)
-  for index = 1, #asked, 2 do
-    local webhook, progress = asked[index], table.concat({id, 'progress', 0, 0, asked[index]}, ' ')
-    local is_wanted = string.find(asked[index + 1], WEBHOOK_EVENTS[kind], 1, true)
-    if kind == 'progress' and is_wanted then
-      redis.call('ZADD', calls, 'NX', string.format('%.6f', tonumber(time) + PROGRESS_SECONDS), progress)
-    elseif is_wanted then
-      redis.call('ZADD', calls, time, table.concat({id, kind, time, 0, webhook}, ' '))
-    end
-    if WEBHOOK_EVENTS[kind] == 'completed' then
-      redis.call('ZREM', calls, progress)
-    end
-  end
-  if #asked > 0 then
-    expire(seconds, {calls})
-  end
-  if WEBHOOK_EVENTS[kind] == 'completed' then
-    redis.call('DEL', webhooks)
-  end
-end
-
--- Tells those who watch, and makes due the calls of those who asked to be called: all that a change says of itself.
-local function tell_all(channel, events, webhooks, calls, id, kind, progress, seconds)
-  tell(channel, events, id, kind == 'progress' and 'running' or kind, progress)
-  call_webhooks(webhooks, calls, id, kind, seconds)
-end
-
 -- One of the users of images leaves them, with those of its mates that are gone; what nobody uses is removed.
 -- Of each image the keys are its own two and those of its other users; the words are their number and names.
 local function leave_images(user, first_key, first_word)

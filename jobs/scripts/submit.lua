@@ -56,34 +56,6 @@ local function keep_most_patient(start_by, known_start_by)
   end
 end
 
--- Whether there is room for the webhook of this request; answers why not.
-local function lacks_room(is_done)
-  if webhook == '' then
-    return nil
-  end
-  if redis.call('ZCARD', calls) >= tonumber(most_calls) then
-    return 'calls-full'
-  end
-  if not is_done and redis.call('HEXISTS', webhooks, webhook) == 0
-    and redis.call('HLEN', webhooks) >= tonumber(most_webhooks) then
-    return 'webhooks-full'
-  end
-end
-
-local function keep_webhook()
-  if webhook == '' then
-    return
-  end
-  local events_asked = redis.call('HGET', webhooks, webhook) or ''
-  for event in string.gmatch(webhook_events, '%S+') do
-    if not string.find(events_asked, event, 1, true) then
-      events_asked = events_asked .. event .. ' '
-    end
-  end
-  redis.call('HSET', webhooks, webhook, events_asked)
-  expire(result_seconds, {webhooks})
-end
-
 local time = now()
 local price, is_measured = price_of(pace, method, tonumber(cost))
 local start_by = deadline_seconds ~= ''
@@ -91,13 +63,13 @@ local start_by = deadline_seconds ~= ''
 
 local known = redis.call('HMGET', job, 'state', 'entry', 'lane', 'letter', 'start_by')
 local is_known = lives(known[1], known[2], known[3])
-local full = lacks_room(is_known and known[1] == 'done')
+local full = lacks_room(webhooks, calls, is_known and known[1] == 'done', webhook, most_webhooks, most_calls)
 if full then
-  return refused(full, 60)
+  return {full, '', 0}
 end
 if is_known then
   keep_images()
-  keep_webhook()
+  keep_webhook(webhooks, webhook, webhook_events, result_seconds)
   if known[1] == 'done' then
     call_webhooks(webhooks, calls, id, 'done', result_seconds)
   end
@@ -133,5 +105,5 @@ for field, value in pairs({letter = known[4], start_by = start_by, reference = r
 end
 enqueue({unpack(KEYS, 1, 14)}, id, flow, price, fields, group, channel, result_seconds, queue_seconds)
 keep_images()
-keep_webhook()
+keep_webhook(webhooks, webhook, webhook_events, result_seconds)
 return {'created', 'queued', 0}

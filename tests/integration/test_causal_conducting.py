@@ -16,6 +16,7 @@ from jobs.graphs import Graphs
 from jobs.job import Job, State
 from jobs.keys import Keys
 from jobs.pictures import ImageSet
+from jobs.queue import Claim
 from tests.api import LABELS, model_card
 from tests.integration.institute import Institute, Silent, picture
 from tests.surveys import ASKED_LAYERS, NECESSARY, SECONDS, SKELETON
@@ -111,6 +112,52 @@ async def test_one_that_dies_loses_it_and_no_finished_layer_is_asked_for_again(
             await institute.until(State.DONE)
     assert layers_asked(worker.seen) == list(ASKED_LAYERS)
     assert max(institute.asked().values()) == 1
+
+
+async def test_progress_shows_within_a_survey_and_never_falls(
+    institute: Institute, redis: Redis, keys: Keys
+) -> None:
+    institute.worker.script.nodes_at_once = 2
+    seen: list[float] = []
+
+    async def part_of(count: float) -> None:
+        async def shown() -> bool:
+            seen.append((await institute.record()).progress)
+            return seen[-1] == pytest.approx(count / PARTS, abs=1e-6)
+
+        await wait_until_async(shown, what=f"{count} parts are shown")
+
+    async def next_held(count: int) -> Claim:
+        await wait_until_async(lambda: len(worker.held) == count, what="the next survey runs")
+        first, worker.hold = worker.hold, asyncio.Event()
+        assert first is not None
+        holds.append(first)
+        return worker.held[-1]
+
+    holds: list[asyncio.Event] = []
+    institute.worker.hold = asyncio.Event()
+    await institute.submit()
+    async with institute.working() as worker:
+        async with institute.conductor():
+            await next_held(1)  # the skeleton: how many parts there are is not known
+            assert (await institute.record()).progress == 0
+            holds[0].set()
+            early = await next_held(2)
+            await part_of(1.5)
+            await institute.queue.report(early, 0.75)
+            await part_of(1.75)
+        async with institute.conductor():  # another takes it over
+            holds[1].set()
+            again = await next_held(3)  # the survey was late, and goes on from its beginning
+            await part_of(1.75)
+            await institute.queue.release([again])  # as if its worker had died
+            worker.hold = None
+            holds[2].set()
+            await institute.until(State.DONE)
+            await part_of(PARTS)
+    assert seen == sorted(seen)
+    assert [len(question.known) for question in worker.script.asked][:2] == [0, 2]
+    assert all(share < 1 for share in seen[:-1])
 
 
 @pytest.mark.parametrize("at_once", [1, 4])

@@ -17,8 +17,8 @@ from jobs.errors import Unavailable
 from jobs.job import MethodRef, State
 from jobs.keys import Keys
 from jobs.pictures import ImageSet
-from jobs.queue import Limits
-from tests.api import model_card
+from jobs.queue import Claim, Limits
+from tests.api import model_card, result_of
 from tests.integration.institute import Institute, Silent, picture
 from tests.samples import PIXELS, sample_job
 from tests.waiting import wait_until_async
@@ -73,6 +73,31 @@ async def test_all_cells_are_done_with_few_in_flight(institute: Institute, keys:
     contents = await institute.analyses.parts("a", list(map(str, range(CELLS))))
     assert None not in contents
     assert [unpacked(content) for content in contents if content] == [[]] * CELLS  # there are no metrics
+
+
+async def test_its_progress_counts_what_its_jobs_have_done(institute: Institute) -> None:
+    models = [model_card().ref]
+    await institute.submit()
+    async with institute.conductor(in_flight=3):
+        claims: list[Claim] = []
+        while len(claims) < 3:
+            claims += await institute.queue.claim("hand", models, count=3, block_seconds=1)
+        await institute.queue.start(claims)
+        for claim, share in zip(claims, (0.5, 0.25, 0.75), strict=True):
+            await institute.queue.report(claim, share)
+
+        async def shown() -> bool:
+            return (await institute.record()).progress == pytest.approx(1.5 / CELLS)
+
+        await wait_until_async(shown, what="what is done of three jobs counts")
+        await institute.queue.release([claims[2]])  # it begins again
+        await institute.queue.report(claims[0], 1.0)
+        await institute.queue.commit([(claim, *result_of(claim.job)) for claim in claims[:2]])
+        await institute.until_done(2)
+        assert (await institute.record()).progress >= 2 / CELLS
+        async with institute.working():
+            await institute.until(State.DONE)
+    assert (await institute.record()).progress == 1
 
 
 async def test_one_that_ends_gives_back_what_it_has_and_another_goes_on(institute: Institute) -> None:

@@ -15,9 +15,11 @@ from redis.asyncio import Redis
 from app.access import Access, create_key
 from app.reading import Reader
 from app.telemetry import Telemetry
+from app.webhooks.bodies import Messages
 from app.webhooks.delivery import Courier
 from app.webhooks.pacing import MOST_AT_ONCE, MOST_TRIES
 from app.webhooks.sending import Sender
+from jobs.analyses import Analyses
 from jobs.calls import WebhookCalls
 from jobs.job import Job, Terms, Webhook
 from jobs.keys import Keys
@@ -73,11 +75,12 @@ class Office:
         first_wait_seconds: float = 0.005,
     ) -> AsyncIterator[Courier]:
         reader = Reader(JobStore(self.redis, self.keys), nothing_known)
+        messages = Messages(reader, Analyses(self.redis, self.keys))
         async with Sender(
             seconds=seconds, private=private, trust=receiver.trust, resolve=self.names
         ) as sender:
             courier = Courier(
-                self.calls, reader, self.access, sender, Telemetry(), first_wait_seconds=first_wait_seconds
+                self.calls, messages, self.access, sender, Telemetry(), first_wait_seconds=first_wait_seconds
             )
             await courier.start()
             try:

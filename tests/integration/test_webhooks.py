@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from app.access import create_key, find_key, set_webhooks
+from app.access import set_webhooks
 from jobs.calls import WebhookCalls
 from jobs.errors import Failure
 from jobs.keys import Keys
 from tests.api import EXPLANATIONS, FORM, Stage, png, staged
-from tests.receiver import Received, Receiver, receiving
+from tests.calling import calling, heard, secret_of
+from tests.receiver import Receiver, receiving
 from tests.waiting import wait_until_async
 
 
@@ -22,36 +22,6 @@ from tests.waiting import wait_until_async
 async def receiver() -> AsyncIterator[Receiver]:
     async with receiving() as receiver:
         yield receiver
-
-
-@asynccontextmanager
-async def calling(
-    redis_url: str, keys: Keys, folder: Path, receiver: Receiver, *, work: bool = True
-) -> AsyncIterator[tuple[Stage, str]]:
-    """The API with a key whose webhooks may go to the receiver, and that key's id."""
-    keys_file = folder / "keys.json"
-    token = create_key(keys_file, name="x", tenant="clinic", webhook_hosts=[receiver.place])
-    async with staged(
-        redis_url,
-        keys,
-        folder,
-        work=work,
-        keys_file=keys_file,
-        webhook_private_addresses=True,
-        webhook_ca_file=receiver.write_authority(folder / "authority.pem"),
-    ) as stage:
-        stage.client.headers["Authorization"] = f"Bearer {token}"
-        yield stage, token.split("_")[1]
-
-
-def secret_of(stage: Stage, key_id: str) -> str:
-    assert stage.settings.keys_file is not None
-    return find_key(stage.settings.keys_file, key_id).webhook_secrets[0].get_secret_value()
-
-
-async def heard(receiver: Receiver, count: int) -> list[Received]:
-    await wait_until_async(lambda: len(receiver.received) >= count, what=f"{count} calls")
-    return receiver.received
 
 
 async def test_the_end_is_told_with_the_document_and_a_signature(

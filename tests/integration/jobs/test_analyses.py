@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from jobs.analyses import MOST_UNFINISHED, Analyses, AnalysisHold
 from jobs.analysis import Analysis
+from jobs.changes import read_change
 from jobs.errors import Failure, ImageGone, TenantFull, Unreadable
 from jobs.job import State
 from jobs.keys import Keys
@@ -110,10 +111,61 @@ async def test_how_many_parts_there_are_may_come_out_on_the_way(analyses: Analys
     record = await analyses.record("clinic", "a")
     assert record is not None
     assert (record.parts, record.done, record.progress) == (None, 1, 0.0)
+    assert not await analyses.report(unknown, {"1": 0.5})
     await analyses.note(unknown, "1", b"x", parts=8)
     record = await analyses.record("clinic", "a")
     assert record is not None
     assert (record.parts, record.done, record.progress) == (8, 2, 0.25)
+
+
+async def progress(analyses: Analyses) -> float:
+    record = await analyses.record("clinic", "a")
+    assert record is not None
+    return record.progress
+
+
+async def test_progress_counts_what_is_done_of_parts_never_falls_and_is_whole_at_the_end(
+    analyses: Analyses, redis: Redis, keys: Keys
+) -> None:
+    await analyses.submit(analysis())
+    assert not await analyses.report(analysis(), {"0": 0.5})  # it does not run yet
+    hold = await taken(analyses)
+    await analyses.begun(hold)
+    async with redis.pubsub() as told:
+        await told.subscribe(keys.changes)
+        assert await analyses.report(analysis(), {"0": 0.5, "1": 0.25})
+        assert await progress(analyses) == 0.75 / 4
+        assert not await analyses.report(analysis(), {"1": 0.5})
+        assert await progress(analyses) == 0.75 / 4
+        await analyses.note(analysis(), "0", b"x", "j")
+        assert await progress(analyses) == 1 / 4
+        assert await analyses.report(analysis(), {"0": 0.75, "1": 0.5})  # what is kept counts as one part
+        assert await progress(analyses) == 1.5 / 4
+        assert not await analyses.report(analysis(), {"1": 0.5})
+        messages = [await told.get_message(timeout=5) for _ in range(3)][1:]  # after the subscription
+        assert await told.get_message() is None
+    assert [message and read_change(message["data"][2:], None).progress for message in messages] == [
+        0.75 / 4,
+        1.5 / 4,
+    ]
+    for part in "123":
+        await analyses.note(analysis(), part, b"x", "j")
+    await analyses.report(analysis(), {})
+    assert 0.9 < await progress(analyses) < 1
+    await analyses.end(hold, analysis(), None)
+    assert await progress(analyses) == 1
+
+
+async def test_taken_up_again_it_is_as_far_as_its_parts(analyses: Analyses) -> None:
+    await analyses.submit(analysis())
+    hold = await taken(analyses)
+    await analyses.begun(hold)
+    await analyses.note(analysis(), "0", b"x", "j")
+    await analyses.report(analysis(), {"1": 0.5})
+    await analyses.end(hold, analysis(), GONE)
+    assert await progress(analyses) == 1.5 / 4
+    await analyses.submit(analysis())
+    assert await progress(analyses) == 1 / 4
 
 
 async def test_one_that_failed_goes_on_with_what_is_missing(analyses: Analyses) -> None:

@@ -12,7 +12,7 @@ from jobs.calls import CallKind, Delay, WebhookCall, WebhookCalls
 from jobs.errors import Failure, InternalError, InvalidRequest, Unavailable
 from jobs.job import Job, Terms, Webhook, WebhookEvent
 from jobs.keys import Keys
-from jobs.moves import clients
+from jobs.moves import webhooks
 from jobs.queue import Claim, JobQueue
 from tests.samples import MAP, PIXELS, sample_job, sample_model, sample_result
 from tests.waiting import wait_until_async
@@ -69,7 +69,7 @@ async def test_every_ending_makes_one_call(
     [call] = await due(calls)
     kinds = {"erased": CallKind.CANCELLED, "too late": CallKind.FAILED}
     assert call.kind is (kinds.get(ending) or CallKind(ending))
-    assert (call.job_id, call.webhook, call.tries) == (job.id, hook(), 0)
+    assert (call.id, call.webhook, call.tries) == (job.id, hook(), 0)
     assert not await redis.exists(keys.webhooks(job.id))
 
 
@@ -146,7 +146,7 @@ async def test_a_job_that_is_asked_for_anew_has_no_webhooks_of_before(
 
 async def test_a_job_calls_a_bounded_number(queue: JobQueue) -> None:
     job = sample_job()
-    for number in range(clients.MAX_WEBHOOKS):
+    for number in range(webhooks.MAX_WEBHOOKS):
         await submitted(queue, job, number=number)
     await submitted(queue, job, number=0)
     with pytest.raises(InvalidRequest) as refusal:
@@ -157,7 +157,7 @@ async def test_a_job_calls_a_bounded_number(queue: JobQueue) -> None:
 async def test_webhooks_are_refused_while_too_many_calls_wait(
     queue: JobQueue, redis: Redis, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clients, "MAX_CALLS", 1)
+    monkeypatch.setattr(webhooks, "MAX_CALLS", 1)
     await submitted(queue, sample_job())
     await committed(queue, await claimed(queue))
     job = sample_job()
@@ -211,7 +211,7 @@ async def test_two_processes_never_take_the_same_call(queue: JobQueue, calls: We
         await submitted(queue, sample_job())
         await committed(queue, await claimed(queue))
     halves = await asyncio.gather(*(calls.collect(count=7, visible_seconds=60) for _ in range(4)))
-    assert len({call.job_id for half in halves for call in half}) == sum(map(len, halves)) == 20
+    assert len({call.id for half in halves for call in half}) == sum(map(len, halves)) == 20
 
 
 async def test_words_that_cannot_be_read_are_given_up(
@@ -220,5 +220,5 @@ async def test_words_that_cannot_be_read_are_given_up(
     call = await one_call(queue, calls)
     await calls.put_off([Delay(call, 0.0)])
     await redis.zadd(keys.calls, {"not a call": 1, call.words.replace(call.at, "soon"): 2})
-    assert [each.job_id for each in await due(calls)] == [call.job_id]
+    assert [each.id for each in await due(calls)] == [call.id]
     assert await calls.waiting() == 1
