@@ -299,6 +299,7 @@ def test_what_is_wrong_is_said_where_it_is(served: Scripted, window: Seen, tmp_p
     section.get_by_label("level", exact=True).fill("2")
     ask.click()
     field = section.locator("[data-field='params.level']")
+    expect(field).to_contain_text("(above 0, below 0.5)")
     expect(field.locator(".problem")).to_be_visible()
     section.get_by_label("level", exact=True).fill("0.01")
     served.stage.worker.failure = Failure.of(NotExplainable("It has no layer with nodes."))
