@@ -36,9 +36,9 @@ async def arriving(seconds: float) -> AsyncIterator[None]:
         raise broken(f"did not arrive within {seconds:g} s") from None
 
 
-async def read_bytes(request: Request, limit: int) -> bytes:
-    """The whole body; raises `TooLarge`."""
-    async with aclosing(_limited(request, limit)) as stream:
+async def read_bytes(request: Request, limit: int, *, field: str = "body") -> bytes:
+    """The whole body; raises `TooLarge`, which names `field`."""
+    async with aclosing(_limited(request, limit, field)) as stream:
         return b"".join([chunk async for chunk in stream])
 
 
@@ -60,7 +60,7 @@ async def read_parts(
 
     Raises `TooLarge`, and `InvalidRequest` for what cannot be parsed or has too many parts.
     """
-    async with aclosing(_limited(request, limit)) as stream:
+    async with aclosing(_limited(request, limit, "body")) as stream:
         parser = MultiPartParser(
             request.headers, stream, max_files=max_files, max_fields=max_texts, max_part_size=text_bytes
         )
@@ -86,8 +86,9 @@ def json_object(body: bytes) -> dict[str, Any]:  # Any: JSON values
     return document
 
 
-def too_large(limit: int, *, what: str = "The upload", field: str = "image") -> TooLarge:
-    """The error of what has more than `limit` bytes."""
+def too_large(limit: int, *, field: str, what: str = "") -> TooLarge:
+    """The error of what has more than `limit` bytes; it is called by its field unless there are words."""
+    what = what or f"The {field}"
     message = f"may be at most {limit} bytes long"
     return TooLarge(f"{what} {message}.", problems=(Problem(field=field, message=message),))
 
@@ -105,15 +106,15 @@ async def _part(value: str | UploadFile) -> str | FilePart:
     return FilePart(value.filename or "", content)
 
 
-async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
+async def _limited(request: Request, limit: int, field: str) -> AsyncGenerator[bytes, None]:
     """The body as it arrives; refused as soon as it is announced, or turns out, to be longer than `limit`."""
     announced = request.headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and int(announced[:18]) > limit:
-        raise too_large(limit)
+        raise too_large(limit, field=field)
     taken = 0
     async with aclosing(request.stream()) as stream:
         async for chunk in stream:
             taken += len(chunk)
             if taken > limit:
-                raise too_large(limit)
+                raise too_large(limit, field=field)
             yield chunk

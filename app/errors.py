@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -129,9 +129,15 @@ def add_error_handlers(app: FastAPI) -> None:
         app.add_exception_handler(kind, _handle)
 
 
-def problems_of(error: ValidationError, *, prefix: str = "") -> tuple[Problem, ...]:
-    """The wrong fields of a pydantic error, with dots between the steps of their paths."""
-    return _problems([dict(each) for each in error.errors(include_url=False, include_input=False)], prefix)
+def problems_of(
+    error: ValidationError, *, prefix: str = "", known: Collection[str] = ()
+) -> tuple[Problem, ...]:
+    """The wrong fields of a pydantic error, with dots between the steps of their paths.
+
+    `known` are the fields that there are, for those who send others.
+    """
+    found = [dict(each) for each in error.errors(include_url=False, include_input=False)]
+    return _problems(found, prefix, known)
 
 
 def invalid(problems: Sequence[Problem]) -> errors.InvalidRequest:
@@ -167,20 +173,36 @@ def _defect_or_outage(error: Exception) -> RationaleError:
 
 
 # Any: what pydantic tells of an error.
-def _problems(found: Sequence[dict[str, Any]], prefix: str) -> tuple[Problem, ...]:
+def _problems(
+    found: Sequence[dict[str, Any]], prefix: str, known: Collection[str] = ()
+) -> tuple[Problem, ...]:
+    """A list is not too short for its wrong items, which pydantic leaves out before it counts."""
+    parents = {each["loc"][:length] for each in found for length in range(len(each["loc"]))}
     problems: dict[str, Problem] = {}
     for each in found:
+        if each["type"] == "too_short" and each["loc"] in parents:
+            continue
         field = prefix + (".".join(str(step) for step in each["loc"]) or "body")
-        problems.setdefault(field, Problem(field=field, message=_message(each)))
+        there_are = f"; there are: {', '.join(known)}" if known and len(each["loc"]) == 1 else ""
+        problems.setdefault(field, Problem(field=field, message=_message(each, there_are)))
     return tuple(problems.values())
 
 
-def _message(error: dict[str, Any]) -> str:  # Any: what pydantic tells of an error
-    if error["type"] == "missing":
-        return "is required"
-    if error["type"] == "extra_forbidden":
-        return "is not a field of this request"
-    return str(error["msg"]).removeprefix("Value error, ")
+def _message(error: dict[str, Any], there_are: str) -> str:  # Any: what pydantic tells of an error
+    """In the words of JSON, which knows no tuples and no dictionaries."""
+    match error["type"]:
+        case "missing":
+            return "is required"
+        case "extra_forbidden":
+            return f"is not a field of this request{there_are}"
+        case "tuple_type" | "list_type":
+            return "must be a list"
+        case "dict_type" | "model_type":
+            return "must be an object"
+        case "too_short":
+            return f"must have {error['ctx']['min_length']} or more items"
+        case _:
+            return str(error["msg"]).removeprefix("Value error, ")
 
 
 def _http_response(status: HTTPStatus, headers: dict[str, str]) -> Response:

@@ -25,7 +25,7 @@ def valid(kind: type[Asked], fields: Fields, prefix: str, problems: list[Problem
     try:
         return dict(kind.model_validate(fields))
     except ValidationError as error:
-        problems.extend(problems_of(error, prefix=prefix))
+        problems.extend(problems_of(error, prefix=prefix, known=kind.model_fields))
         wrong = {each["loc"][0] for each in error.errors(include_input=False) if each["loc"]}
     right = {name: value for name, value in fields.items() if name not in wrong}
     placeholders = {name: PLACEHOLDERS[name] for name in kind.model_fields.keys() & PLACEHOLDERS.keys()}

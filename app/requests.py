@@ -80,7 +80,7 @@ async def _read_body(
     elif kind == "application/json":
         _read_json(await read_bytes(request, limits.json_bytes), limits, submission, known)
     elif kind.startswith("image/") or kind == "application/octet-stream":
-        _take_file("image", await read_bytes(request, limits.image_bytes), limits, submission)
+        _take_file("image", await read_bytes(request, limits.image_bytes, field="image"), limits, submission)
     else:
         raise UnknownFormat(
             "Send the image as multipart/form-data, in application/json as base64, or as an image/* body.",

@@ -119,14 +119,19 @@ class Work:
             await patiently(lambda: _to_the_end(self._accept(job, cost)))
 
     async def _accept(self, job: Job, cost: float) -> None:
-        """Cut off in the middle, this would leave a job behind that nobody cancels."""
+        """Cut off in the middle, this would leave a job behind that nobody cancels.
+
+        A survey of an analysis that was erased meanwhile is erased, too: it keeps a picture, and nobody else
+        knows of it. An explanation may have been asked for by others.
+        """
         tools, terms = self.tools, Terms(lane=Lane.BULK, cost=cost)
         try:
             submission = await tools.queue.submit(job, None, terms=terms, limits=tools.limits)
         except Gone:
             raise ImageGone("The image set was erased before the analysis was done.") from None
         if submission.created and not await patiently(lambda: tools.analyses.own(self.analysis, job.id)):
-            await patiently(lambda: tools.queue.cancel(job.tenant, job.id))
+            end = tools.queue.erase if job.survey else tools.queue.cancel
+            await patiently(lambda: end(job.tenant, job.id))
             raise Stopped
 
     async def _watched(self, job: Job, watch: Watch, hear: Hear) -> JobRecord | None:

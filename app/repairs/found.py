@@ -41,7 +41,9 @@ async def proposal(
         return None
     if not step.weights:
         which = "the best one, " if share is None else ""
-        message = f"must be one at which something is cut; at {which}{step.share:g}, nothing is"
+        cutting = ", ".join(f"{one.share:g}" for one in found.steps if one.weights)
+        others = f"there are: {cutting}" if cutting else "nor is it at any other"
+        message = f"must be one at which something is cut; at {which}{step.share:g}, nothing is; {others}"
         problems.append(Problem(field="share", message=message))
         return None
     return Proposal(found.model, step.weights, step.share)

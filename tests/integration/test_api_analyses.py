@@ -143,7 +143,7 @@ async def test_how_faithful_a_graph_is(stage: Stage) -> None:
     stage.worker.script.masks_at_once = 2
     name = await sent(stage)
     graph = (await finished(stage, await ask(stage, "causal-graph", name, TARGET)))["id"]
-    params = {"graph": graph, "top": [0, 1], "draws": 3}
+    params = {"graph": graph, "top": [1, 0, 1], "draws": 3}
     result = await found(stage, "causal-fidelity", name, params)
     assert (result["images"], result["of_class"], result["draws"]) == (6, 3, 3)
     none, one = result["steps"]

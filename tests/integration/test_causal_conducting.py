@@ -9,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from app.analyses.work import MOST_ASKED, RESULT
+from jobs.analyses import Analyses
 from jobs.analysis import Analysis
 from jobs.causal import CausalGraph, Treatment
 from jobs.errors import Failure, OutOfMemory
@@ -226,6 +227,29 @@ async def test_two_that_ask_the_same_at_once_are_both_answered(institute: Instit
         await institute.until(State.DONE)
         institute.analysis = twin
         await institute.until(State.DONE)
+
+
+class ErasedMeanwhile(Analyses):
+    """Analyses that are erased between the moment when a job is queued and that when it is noted."""
+
+    async def own(self, analysis: Analysis, job_id: str) -> bool:
+        assert await self.erase(analysis.tenant, analysis.id) == []
+        return await super().own(analysis, job_id)
+
+
+async def test_nothing_is_left_of_a_survey_that_was_queued_while_its_analysis_was_erased(
+    institute: Institute, redis: Redis, keys: Keys
+) -> None:
+    await institute.submit()
+    async with institute.conductor(analyses=ErasedMeanwhile(redis, keys)):
+
+        async def erased() -> bool:
+            return await institute.analyses.record("clinic", "g") is None
+
+        await wait_until_async(erased)
+    names = [name async for name in redis.scan_iter(match=keys.job("*"))]
+    assert not names, "its survey would keep a picture for a day"
+    assert await redis.smembers(keys.image_users("i0")) == {b"set:s"}
 
 
 async def test_a_graph_that_was_erased_cannot_be_put_to_use(institute: Institute) -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from runpy import run_path
 
 import pytest
 
+from app.image_sets.sent import SetLimits
+from app.image_sets.unpacking import unpacked
 from app.settings import ApiSettings
 from jobs.catalogue import load_catalogue
 from jobs.errors import JobFailed, RationaleError
 from jobs.trust import FindingCode
 from tests.unit.commands import check_command, commands_in
 from tests.unit.deployment import ROOT, read
+from workers.phantom.scenes import LABELS
 from workers.settings import WorkerSettings
 
 DECISIONS = ROOT / "docs" / "decisions"
@@ -103,6 +108,29 @@ def test_every_command_and_target_that_a_document_names_exists(path: Path) -> No
     targets = set(re.findall(r"(?:^|`)make ([a-z]+)\b(?=`|\s*$|\s+#)", text, re.MULTILINE))
     known = set(re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE))
     assert targets <= known, f"{path.name} names the targets {sorted(targets - known)} of no Makefile"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_that_a_document_sends_is_there_or_drawn_above(path: Path) -> None:
+    text = path.read_text()
+    for block in re.finditer(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        for name in re.findall(r"-F \w+=@(\S+)", block[1]):
+            drawn = f'"{name}", "w"' in text[: block.start()]
+            assert drawn or (ROOT / name).exists(), f"{path.name} sends {name}, which nobody has"
+
+
+def test_the_pictures_of_the_analyses_can_be_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawing = re.search(r"^```python\n(.*?)^```", read("docs/analyses.md"), re.MULTILINE | re.DOTALL)
+    assert drawing is not None
+    monkeypatch.chdir(tmp_path)
+    Path("draw.py").write_text(drawing[1])
+    run_path("draw.py")
+    limits = SetLimits(images=80, file_bytes=10**6, body_bytes=10**7, pixel_bytes=10**7, seconds=9)
+    sent = unpacked((tmp_path / "set.zip").read_bytes(), limits)
+    assert not sent.problems
+    assert len(sent.images) == 80
+    assert min(Counter(sent.labels.values()).values()) >= 10
+    assert set(sent.labels.values()) == set(LABELS)
 
 
 def error_codes() -> Iterator[str]:

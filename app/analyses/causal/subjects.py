@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainValidator, Strict, WithJsonSchema
+from pydantic import AfterValidator, Field, PlainValidator, Strict, WithJsonSchema
 
 from app.analyses.kind import Inquiry, Plan
 from app.requests import Fields
@@ -25,6 +25,13 @@ def read_target(value: object) -> object:
         raise ValueError("must be a class index or a label")
     return value
 
+
+def _rising(numbers: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(sorted({number + 0 for number in numbers}))  # + 0 makes -0.0 plain
+
+
+RISING = AfterValidator(_rising)
+"""Numbers in rising order, each once, in whichever order they were sent."""
 
 Target = Annotated[int | str, PlainValidator(read_target), WithJsonSchema(ONE_TARGET)]
 

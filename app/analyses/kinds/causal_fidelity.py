@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, Strict
 
 from app.analyses.causal.fidelity import Fidelity, fidelity_masks, fidelity_steps
-from app.analyses.causal.subjects import CausalPlan, OfGraph, Seed, used_plan
+from app.analyses.causal.subjects import RISING, CausalPlan, OfGraph, Seed, used_plan
 from app.analyses.causal.using import use_of
 from app.analyses.kind import Inquiry, Kind
 from app.analyses.work import Work
@@ -22,7 +22,7 @@ Top = Annotated[int, Strict(), Field(ge=0, le=MOST_TOP)]
 class FidelityParams(OfGraph):
     """How many nodes are masked, and how often as many random ones are drawn."""
 
-    top: Annotated[tuple[Top, ...], at_most(MOST_TOPS)] = Field(
+    top: Annotated[tuple[Top, ...], at_most(MOST_TOPS), RISING] = Field(
         (0, 1, 2, 4, 8, 16, 32),
         min_length=1,
         max_length=MOST_TOPS,

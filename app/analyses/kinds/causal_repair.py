@@ -9,7 +9,7 @@ from pydantic import Field, Strict
 from app.analyses.causal.accuracy import accuracy
 from app.analyses.causal.masks import n_nodes, repairing
 from app.analyses.causal.repair import Repair, RepairStep, best_share
-from app.analyses.causal.subjects import CausalPlan, OfGraph, used_plan
+from app.analyses.causal.subjects import RISING, CausalPlan, OfGraph, used_plan
 from app.analyses.causal.using import use_of
 from app.analyses.kind import Inquiry, Kind
 from app.analyses.work import Work
@@ -24,7 +24,7 @@ Share = Annotated[float, Strict(), Field(ge=0, le=1)]
 class RepairParams(OfGraph):
     """How much is masked."""
 
-    shares: Annotated[tuple[Share, ...], at_most(MOST_SHARES)] = Field(
+    shares: Annotated[tuple[Share, ...], at_most(MOST_SHARES), RISING] = Field(
         (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
         min_length=1,
         max_length=MOST_SHARES,

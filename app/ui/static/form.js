@@ -202,7 +202,9 @@ function bounds(property) {
         ? `below ${of.exclusiveMaximum}`
         : "";
   const words = schema.items?.enum ? `any of ${schema.items.enum.join(", ")}` : "";
-  const range = [low, high, words, schema.items ? "between commas" : "", nullable ? "or none" : ""]
+  // "from 0 to 1", but "above 0, below 1"
+  const between = [low, high].filter(Boolean).join(high.startsWith("below") ? ", " : " ");
+  const range = [between, words, schema.items ? "between commas" : "", nullable ? "or none" : ""]
     .filter(Boolean)
     .join(" ");
   return range && `(${range})`;

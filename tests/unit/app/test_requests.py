@@ -119,5 +119,6 @@ async def test_each_file_has_the_whole_limit_for_itself(name: str) -> None:
 
 async def test_a_body_longer_than_all_its_files_may_be_is_refused_unread() -> None:
     for kind in ("multipart/form-data; boundary=b", "application/json"):
-        with pytest.raises(TooLarge):
+        with pytest.raises(TooLarge) as refusal:
             await read(b" " * (5 * LIMITS.image_bytes + FORM_BYTES), kind)
+        assert [problem.field for problem in refusal.value.problems] == ["body"]
