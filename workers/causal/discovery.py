@@ -93,7 +93,7 @@ def discover(
             question = LayerQuestion(target=target, layer=shape.name, targets=targets, treatment=treatment)
             answer = examine_layer(subject, images, question, circumstances)
             forwards += answer.forwards
-            if answer.layer is not None:
+            if answer.layer is not None and answer.layer.nodes:
                 found.append(answer.layer)
                 necessary[shape.name] = answer.layer.necessary
     return CausalGraph(
@@ -139,10 +139,25 @@ class _Search:
                 self.forwards += len(some) * n * self._share
             changes.append((torch.cat(answers) - outputs).double())
             sizes.append(outputs.abs().double())
+            self._look_at(outputs, changes[-1])
+        if not any(size.any() for size in sizes):
+            target = self._question.target
+            message = f"class {target} has the output zero for every image: no change is relative to it"
+            raise NotExplainable.about("target", message)
         return _relative(torch.cat(changes, dim=1), torch.cat(sizes))
+
+    def _look_at(self, outputs: Tensor, changes: Tensor) -> None:
+        """Raises NotExplainable where a number is not finite: it has no size, and no change has."""
+        if not outputs.isfinite().all():
+            raise NotExplainable("the network's answer to an image is not finite")
+        if not changes.isfinite().all():
+            layer = self._question.layer
+            raise NotExplainable(f"without paths out of a node of {layer!r} an answer is not finite")
 
     def layer(self, effects: Sequence[Effect]) -> Layer:
         """What the effects of all nodes say, and the paths from those that have a role."""
+        if not effects:
+            return Layer(name=self._question.layer, nodes=(), edges=(), deviation=0.0)
         means, errors = np.array([(one.mean, one.standard_error) for one in effects]).T
         treatment = self._question.treatment
         verdict = judge(means, errors)
@@ -210,8 +225,8 @@ def _damping(treatment: Treatment, n: int) -> Tensor:
 
 
 def _relative(changes: Tensor, sizes: Tensor) -> list[Effect]:
-    """Changes (k, N) relative to the mean of sizes (N,)."""
-    relative = changes / sizes.mean().clamp_min(torch.finfo(torch.float32).tiny)
+    """Changes (k, N) relative to the mean of sizes (N,), which is not zero."""
+    relative = changes / sizes.mean()
     errors = relative.std(dim=1, correction=min(1, len(sizes) - 1)) / len(sizes) ** 0.5
     return [
         Effect(mean=mean, standard_error=error)
