@@ -137,7 +137,7 @@ class _Search:
                 weakened = Weakened(some, self._damping[first : first + n])
                 answers.append(self._paths.answers(met, weakened)[..., self._question.target])
                 self.forwards += len(some) * n * self._share
-            changes.append((torch.cat(answers) - outputs).double())
+            changes.append(torch.cat(answers).double() - outputs)
             sizes.append(outputs.abs().double())
             self._look_at(outputs, changes[-1])
         if not any(size.any() for size in sizes):
@@ -219,9 +219,9 @@ def _check(subject: Anatomy, question: LayerQuestion) -> None:
 def _damping(treatment: Treatment, n: int) -> Tensor:
     """(n,): what is taken from the weights for each image; the same for all nodes."""
     if treatment.intervention is Intervention.REMOVE:
-        return torch.ones(n)
+        return torch.ones(n, dtype=torch.float64)
     draws = torch.rand(n, generator=torch.Generator().manual_seed(treatment.seed))
-    return 1 - treatment.highest * draws
+    return 1 - treatment.highest * draws.double()
 
 
 def _relative(changes: Tensor, sizes: Tensor) -> list[Effect]:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from jobs.errors import NotExplainable
+from workers.causal.bundles import ShortcutBundle, WeightBundle
 from workers.causal.nodes import channel_axis, columns
 from workers.causal.skeleton import NONE, Anatomy, Shortcut, Weights
 from workers.causal.ways import Way, site_of
@@ -84,6 +85,20 @@ def responses_of(subject: Anatomy, values: Mapping[str, Tensor], pathways: Pathw
         else:
             found.append(by_shortcut(one, site, inputs, parents, nodes))
     return torch.stack(found).sum(dim=0)
+
+
+def has_paths(subject: Anatomy, pathways: Pathways) -> bool:
+    """Whether any parent has a path to any of the nodes: a depthwise convolution has few."""
+    nodes = torch.tensor(pathways.nodes, dtype=torch.int64)
+    for one in into(subject, pathways):
+        count, parents = subject.sizes[one.parent], torch.tensor(pathways.parents[one.parent])
+        if isinstance(one, Weights):
+            begins = WeightBundle.to(one, nodes).begins(site_of(subject.graph, one.call), count)
+        else:
+            begins = ShortcutBundle.to(one, nodes).begins(count)
+        if begins[parents].any():
+            return True
+    return False
 
 
 def into(subject: Anatomy, pathways: Pathways) -> list[Weights | Shortcut]:
