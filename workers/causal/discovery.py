@@ -38,7 +38,7 @@ from workers.causal.skeleton import Anatomy
 from workers.graph import graph_of
 
 TOGETHER = 32  # nodes after which it may end early; all images go through the network once for these
-NUMBERS = {"cpu": 2**20, "cuda": 2**26}  # in one value on the way
+NUMBERS = {"cpu": 2**17, "cuda": 2**21}  # in one value on the way, for each of the chunk's rows
 MOST_ROWS = 4096
 
 
@@ -122,7 +122,8 @@ class _Search:
         self._share = shares[question.layer]
         self._damping = _damping(question.treatment, len(images)).to(images.device)
         budget = NUMBERS["cpu" if images.device.type == "cpu" else "cuda"]
-        self._rows = min(MOST_ROWS, max(circumstances.chunk_rows, budget // self._paths.largest))
+        rows = circumstances.chunk_rows
+        self._rows = min(MOST_ROWS, max(rows, rows * budget // self._paths.largest))
         self.forwards = 0.0
 
     def effects(self, nodes: Tensor, done: int) -> list[Effect]:
