@@ -19,8 +19,8 @@ class Gathering:
     """All images of a survey and the network that it looks into, on one device; nothing needs a gradient.
 
     `images` is (N, C, H, W) in the order of the job, as the model's intake prepares them, in the dtype of the
-    network, which is in evaluation mode. At most `chunk_rows` of them, or of their changed copies, go through
-    the network at once.
+    network, which is in evaluation mode. `chunk_rows` of them, or of their changed copies, go through the
+    network at once; a survey may take more in proportion where they are small.
 
     `checkpoint` is called between two chunks with the share of the work that is done, 0 to 1. It may raise
     `Interrupted`, and others may have the device before it returns, and the same network: what a survey does

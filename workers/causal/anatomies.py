@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jobs.errors import NotExplainable
+from workers.causal.computed import with_computed
 from workers.causal.skeleton import Anatomy, anatomy_of
 from workers.graph import Graph
 from workers.probe import Probe
@@ -17,7 +18,7 @@ def kept_anatomy(swift: Graph, plain: Graph, shape: Sequence[int]) -> Anatomy:
     if not swift.any_number:
         raise NotExplainable("the network takes a fixed number of images: no causal graph can be made of it")
     if KEPT not in swift.kept:
-        swift.kept[KEPT] = anatomy_of(swift, plain, shape)
+        swift.kept[KEPT] = anatomy_of(with_computed(swift), plain, shape)
     found: Anatomy = swift.kept[KEPT]
     return found
 

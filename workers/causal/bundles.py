@@ -9,7 +9,7 @@ from torch import Tensor
 
 from workers.causal.nodes import channel_axis
 from workers.causal.skeleton import NONE, Shortcut, Weights
-from workers.graph import Site
+from workers.graph import Graph, Site
 from workers.graph.kinds import name_of
 
 CONV2D = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
@@ -61,6 +61,16 @@ class WeightBundle:
         weight = site.weight[self.rows.to(read.device)]
         return by_columns(read, weight, torch.stack(columns).to(read.device), site)
 
+    def arriving(self, graph: Graph, brought: Tensor) -> Tensor:
+        """(M, ...): what the sum to which a way leads has of what is brought (M, ...) with t channels."""
+        if self.paths.way is None:
+            raise ValueError("the call makes the nodes itself")
+        axis = self.axis % brought.dim()
+        shape = list(brought.shape)
+        shape[axis] = self.paths.call.shape[self.axis] or 1
+        share = brought.new_zeros(shape).index_copy(axis, self.rows.to(brought.device), brought)
+        return self.paths.way.carried(graph, share)
+
     def _of_masked(self, site: Site, read: Tensor, columns: list[Tensor]) -> Tensor:
         """The whole call for each node, with all other columns at zero."""
         shown = read.new_zeros(len(columns), *read.shape)
@@ -91,17 +101,20 @@ _BY_COLUMNS = {"linear": _linear, "conv2d": _conv2d}
 class ShortcutBundle:
     """The shortcuts into one place of a meeting that end at chosen nodes.
 
-    `nodes` (1, ...) is as small as it may be to be laid upon what is read.
+    `ends` (n,) has for each node above the node below from which its shortcut comes, `NONE` where it is not
+    chosen. `nodes` (1, ...) has the same for each number that the meeting returns; it is as small as it may
+    be to be laid upon that, and upon what is read.
     """
 
     paths: Shortcut
+    ends: Tensor
     nodes: Tensor
 
     @classmethod
     def to(cls, paths: Shortcut, targets: Tensor) -> ShortcutBundle:
-        """Those of which some of the targets are made."""
-        wanted = torch.isin(paths.nodes, paths.ends[targets]) & (paths.nodes != NONE)
-        return cls(paths, _smallest(torch.where(wanted, paths.nodes, NONE)))
+        """Those into the targets."""
+        ends = torch.full_like(paths.ends, NONE).index_copy(0, targets, paths.ends[targets])
+        return cls(paths, ends, _smallest(ends[paths.places]))
 
     def begins(self, count: int) -> Tensor:
         """(count,) bool: from which nodes of the layer below there are such paths."""

@@ -12,7 +12,7 @@ def _never() -> bool:
 
 @dataclass(frozen=True)
 class Circumstances:
-    """How many images go through a network at once, at least; who looks in between."""
+    """How many images go through a network at once, or more in proportion if they are small; who looks."""
 
     chunk_rows: int = 8
     checkpoint: Callable[[float], None] = lambda _: None

@@ -38,7 +38,7 @@ from workers.causal.skeleton import Anatomy
 from workers.graph import graph_of
 
 TOGETHER = 32  # nodes after which it may end early; all images go through the network once for these
-NUMBERS = {"cpu": 2**20, "cuda": 2**26}  # in one value on the way
+NUMBERS = {"cpu": 2**17, "cuda": 2**21}  # in one value on the way, for each of the chunk's rows
 MOST_ROWS = 4096
 
 
@@ -93,7 +93,7 @@ def discover(
             question = LayerQuestion(target=target, layer=shape.name, targets=targets, treatment=treatment)
             answer = examine_layer(subject, images, question, circumstances)
             forwards += answer.forwards
-            if answer.layer is not None:
+            if answer.layer is not None and answer.layer.nodes:
                 found.append(answer.layer)
                 necessary[shape.name] = answer.layer.necessary
     return CausalGraph(
@@ -122,7 +122,8 @@ class _Search:
         self._share = shares[question.layer]
         self._damping = _damping(question.treatment, len(images)).to(images.device)
         budget = NUMBERS["cpu" if images.device.type == "cpu" else "cuda"]
-        self._rows = min(MOST_ROWS, max(circumstances.chunk_rows, budget // self._paths.largest))
+        rows = circumstances.chunk_rows
+        self._rows = min(MOST_ROWS, max(rows, rows * budget // self._paths.largest))
         self.forwards = 0.0
 
     def effects(self, nodes: Tensor, done: int) -> list[Effect]:
@@ -137,12 +138,27 @@ class _Search:
                 weakened = Weakened(some, self._damping[first : first + n])
                 answers.append(self._paths.answers(met, weakened)[..., self._question.target])
                 self.forwards += len(some) * n * self._share
-            changes.append((torch.cat(answers) - outputs).double())
+            changes.append(torch.cat(answers).double() - outputs)
             sizes.append(outputs.abs().double())
+            self._look_at(outputs, changes[-1])
+        if not any(size.any() for size in sizes):
+            target = self._question.target
+            message = f"class {target} has the output zero for every image: no change is relative to it"
+            raise NotExplainable.about("target", message)
         return _relative(torch.cat(changes, dim=1), torch.cat(sizes))
+
+    def _look_at(self, outputs: Tensor, changes: Tensor) -> None:
+        """Raises NotExplainable where a number is not finite: it has no size, and no change has."""
+        if not outputs.isfinite().all():
+            raise NotExplainable("the network's answer to an image is not finite")
+        if not changes.isfinite().all():
+            layer = self._question.layer
+            raise NotExplainable(f"without paths out of a node of {layer!r} an answer is not finite")
 
     def layer(self, effects: Sequence[Effect]) -> Layer:
         """What the effects of all nodes say, and the paths from those that have a role."""
+        if not effects:
+            return Layer(name=self._question.layer, nodes=(), edges=(), deviation=0.0)
         means, errors = np.array([(one.mean, one.standard_error) for one in effects]).T
         treatment = self._question.treatment
         verdict = judge(means, errors)
@@ -204,14 +220,14 @@ def _check(subject: Anatomy, question: LayerQuestion) -> None:
 def _damping(treatment: Treatment, n: int) -> Tensor:
     """(n,): what is taken from the weights for each image; the same for all nodes."""
     if treatment.intervention is Intervention.REMOVE:
-        return torch.ones(n)
+        return torch.ones(n, dtype=torch.float64)
     draws = torch.rand(n, generator=torch.Generator().manual_seed(treatment.seed))
-    return 1 - treatment.highest * draws
+    return 1 - treatment.highest * draws.double()
 
 
 def _relative(changes: Tensor, sizes: Tensor) -> list[Effect]:
-    """Changes (k, N) relative to the mean of sizes (N,)."""
-    relative = changes / sizes.mean().clamp_min(torch.finfo(torch.float32).tiny)
+    """Changes (k, N) relative to the mean of sizes (N,), which is not zero."""
+    relative = changes / sizes.mean()
     errors = relative.std(dim=1, correction=min(1, len(sizes) - 1)) / len(sizes) ** 0.5
     return [
         Effect(mean=mean, standard_error=error)

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from workers.causal.bundles import WeightBundle
 from workers.causal.readings import Reading
-from workers.causal.responses import by_shortcut, into, site_of
+from workers.causal.responses import by_shortcut, into, of_nodes
 from workers.causal.skeleton import Anatomy, Weights
+from workers.causal.ways import site_of
 
 NUMBERS = 2**24  # of responses at a time
 
@@ -81,16 +82,26 @@ def _brought(
     for one in into(subject, reading.pathways):
         if one.parent != layer:
             continue
-        site = site_of(subject, one.call)
+        site = site_of(subject.graph, one.call)
         inputs = [values[name] for name in one.call.reads]
         if isinstance(one, Weights):
-            bundle = WeightBundle.to(one, nodes)
-            made = bundle.brought(site, inputs[0], parents)
-            part = made.new_zeros(*made.shape[:2], len(nodes), *made.shape[3:])
-            part[:, :, torch.isin(nodes, bundle.ends)] = made
+            part = _by_weights(subject, WeightBundle.to(one, nodes), inputs[0], parents, nodes)
         else:
             comes = one.ends[nodes] == parents.unsqueeze(1)
             made = by_shortcut(one, site, inputs, parents, nodes)
             part = made * comes.to(made).view(*comes.shape, 1, 1).unsqueeze(1)
         found.append(part)
     return torch.stack(found).sum(dim=0)
+
+
+def _by_weights(
+    subject: Anatomy, bundle: WeightBundle, read: Tensor, parents: Tensor, nodes: Tensor
+) -> Tensor:
+    way = bundle.paths.way
+    made = bundle.brought(site_of(subject.graph, bundle.paths.call), read, parents)
+    if way is None or way.is_plain:
+        part = made.new_zeros(*made.shape[:2], len(nodes), *made.shape[3:])
+        part[:, :, torch.isin(nodes, bundle.ends)] = made
+        return part
+    arriving = of_nodes(bundle.arriving(subject.graph, made.flatten(0, 1)), way.places, nodes)
+    return arriving.view(*made.shape[:2], *arriving.shape[1:])

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from jobs.errors import NotExplainable
 from workers.causal.bundles import ShortcutBundle, WeightBundle
-from workers.causal.skeleton import Anatomy, Weights
-from workers.graph import IMAGE, Site, walk
+from workers.causal.skeleton import Anatomy, Shortcut, Weights
+from workers.graph import IMAGE, Kind, Site, walk
 from workers.graph.calls import Value
 
 
@@ -83,7 +83,8 @@ class Interventions:
     def largest(self) -> int:
         """The most numbers that an image has in any value on the way."""
         on_the_way = {*self._direct, *(call.name for call in self._calls if call.inputs)}
-        return max(math.prod(size or 1 for size in self._graph.call[name].shape) for name in on_the_way)
+        sizes = (math.prod(size or 1 for size in self._graph.call[name].shape) for name in on_the_way)
+        return max(sizes, default=1)
 
     def meet(self, images: Tensor) -> Met:
         """One pass of images (n, C, H, W) as they are."""
@@ -118,17 +119,35 @@ class Interventions:
         found = []
         for name, bundle in self._weights.items():
             made = bundle.brought(self._site(name), self._read(name, met), torch.tensor([node]))[0]
-            means = made.movedim(bundle.axis, 0).flatten(1).mean(dim=1)
-            found.append((bundle.paths.child, bundle.ends, means))
+            found.append((bundle.paths.child, bundle.ends, self._means(bundle, made)))
         for name, bundles in self._shortcuts.items():
             for shortcut in bundles:
                 read = met.values[self._graph.call[name].reads[shortcut.paths.place]]
-                own = shortcut.nodes.to(read.device).expand_as(read[:1]) == node
-                ends = (shortcut.paths.ends == node).nonzero()[:, 0]
-                if own.any():
-                    mean = read[own.expand_as(read)].mean()
+                ends = (shortcut.ends == node).nonzero()[:, 0]
+                if len(ends):
+                    own = (shortcut.nodes == node).to(read.device)
+                    shape = (len(read), *(read[:1] * own).shape[1:])
+                    mean = read.expand(shape)[own.expand(shape)].mean() * self._factor(shortcut.paths)
                     found.append((shortcut.paths.child, ends, mean.expand(len(ends))))
         return found
+
+    def _means(self, bundle: WeightBundle, made: Tensor) -> Tensor:
+        """(t,): of what is brought (n, ...), the mean where it arrives."""
+        way = bundle.paths.way
+        if way is None or way.is_plain:
+            return made.movedim(bundle.axis, 0).flatten(1).mean(dim=1)
+        arriving = bundle.arriving(self._graph, made).mean(dim=0).flatten().double()
+        places = way.places.flatten().to(made.device)
+        counts = torch.bincount(places)
+        return (arriving.new_zeros(len(counts)).index_add(0, places, arriving) / counts)[bundle.ends]
+
+    def _factor(self, paths: Shortcut) -> Tensor:
+        """What a sum multiplies its input at one place with: it may subtract."""
+        if paths.call.kind is not Kind.SUM:
+            return torch.ones(())
+        inputs = [torch.zeros(()) for _ in paths.call.inputs]
+        inputs[paths.place] = torch.ones(())
+        return self._site(paths.call.name)(*inputs)
 
     def _weaken(self, name: str, output: Tensor, met: Met, weakened: Weakened) -> None:
         """Takes from the output of a linear call, (k * n, ...), what the paths bring to it."""

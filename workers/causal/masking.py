@@ -20,6 +20,7 @@ from workers.causal.bundles import ShortcutBundle
 from workers.causal.circumstances import Circumstances
 from workers.causal.skeleton import NONE, Anatomy, Shortcut, Weights
 from workers.graph import Graph, Site, walk
+from workers.graph.calls import WEIGHT, Value
 
 
 def masked_predictions(
@@ -37,7 +38,7 @@ def masked_predictions(
         answers: list[Tensor] = []
         for part in torch.split(images, circumstances.chunk_rows):
             circumstances.checkpoint((number + sum(map(len, answers)) / len(images)) / count)
-            answers.append(masked.logits(part).argmax(dim=1))
+            answers.append(_classes(masked.logits(part), number))
         predicted.append(tuple(torch.cat(answers).tolist()))
         weights.append(weight_cuts(subject, cuts) if question.paths is Paths.WEIGHTS else ())
         if circumstances.is_late():
@@ -48,6 +49,13 @@ def masked_predictions(
         weights=tuple(weights) if only_weights else (),
         forwards=len(predicted) * len(images),
     )
+
+
+def _classes(logits: Tensor, number: int) -> Tensor:
+    """(N,): what logits (N, K) predict under a mask; raises NotExplainable where they are not finite."""
+    if not logits.isfinite().all():
+        raise NotExplainable.about("masks", f"under mask {number} the answer to an image is not finite")
+    return logits.argmax(dim=1)
 
 
 class Masked:
@@ -81,12 +89,11 @@ def weight_cuts(subject: Anatomy, cuts: Sequence[Cut]) -> tuple[WeightCut, ...]:
 
     Raises NotExplainable where a weight cannot be changed for one of its uses alone, or has no name.
     """
-    uses = list(subject.weights.values())
     found = []
     for one in _blocks(subject, cuts):
         if isinstance(one, _Block):
             path = subject.weights.get(one.call)
-            if path is None or uses.count(path) > 1:
+            if path is None:
                 message = f"a weight of {one.call!r} is computed, or used twice: it cannot be set to zero"
                 raise NotExplainable.about("masks", message)
             found += [WeightCut(weight=path, rows=rows, columns=columns) for rows, columns in one.parts]
@@ -131,7 +138,7 @@ def _parts(
     subject: Anatomy, paths: Weights, nodes: Tensor, targets: Tensor
 ) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Rows and columns, counted within the group, group by group."""
-    weight = subject.graph.constants[paths.call.leaves[1].name]
+    weight = subject.graph.constants[paths.call.leaves[WEIGHT].name]
     own = weight.shape[1]
     rows_of_group = weight.shape[0] * own // len(paths.nodes)
     rows = paths.rows[targets]
@@ -144,14 +151,20 @@ def _parts(
 
 
 def _with_zeros(graph: Graph, blocks: Sequence[_Block]) -> Graph:
-    """The graph with zeros in copies of the weights that are cut; it shares all others."""
+    """The graph with zeros in copies of the weights that are cut; it shares all others.
+
+    Each call has a copy of its own, for another may use the same weight.
+    """
     changed: dict[str, Tensor] = {}
+    calls = dict(graph.call)
     for block in blocks:
-        name = graph.call[block.call].leaves[1].name
-        weight = changed.setdefault(name, graph.constants[name].clone())
+        call, own = graph.call[block.call], f"{block.call}.cut"
+        weight = changed.setdefault(own, graph.constants[call.leaves[WEIGHT].name].clone())
         for rows, columns in block.parts:
             weight[torch.tensor(rows).unsqueeze(1), torch.tensor(columns)] = 0
-    return replace(graph, constants={**graph.constants, **changed})
+        leaves = (*call.leaves[:WEIGHT], Value(own), *call.leaves[WEIGHT + 1 :])
+        calls[block.call] = replace(call, leaves=leaves)
+    return replace(graph, calls=tuple(calls.values()), constants={**graph.constants, **changed})
 
 
 def _check(subject: Anatomy, cut: Cut) -> None:

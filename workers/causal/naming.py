@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from jobs.causal import CLASSES
 from workers.causal.nodes import Nodes
 from workers.graph import Call, Graph, Kind
-from workers.graph.calls import WEIGHT
+from workers.graph.calls import WEIGHT, Value
 
 
 def layer_names(nodes: Nodes, plain: Graph) -> dict[str, str]:
@@ -21,10 +22,23 @@ def layer_names(nodes: Nodes, plain: Graph) -> dict[str, str]:
 
 
 def weight_names(plain: Graph, names: Iterable[str]) -> dict[str, str]:
-    """The dotted paths of the weights of linear calls, by the names of these."""
-    leaves = {name: _unmerged(plain, name).leaves[WEIGHT] for name in names}
-    sources = {name: plain.sources.get(getattr(leaf, "name", "")) for name, leaf in leaves.items()}
-    return {name: path for name, path in sources.items() if path is not None}
+    """The dotted paths of the weights of linear calls, by the names of these.
+
+    A weight that is computed has none, nor has one that the network uses twice: there is no changing it for
+    one of its uses alone.
+    """
+    uses = Counter(
+        plain.constants[leaf.name].data_ptr()
+        for call in plain.calls
+        for leaf in call.leaves
+        if isinstance(leaf, Value) and leaf.name in plain.constants
+    )
+    leaves = {name: _unmerged(plain, name).leaves[WEIGHT].name for name in names}
+    return {
+        name: plain.sources[leaf]
+        for name, leaf in leaves.items()
+        if leaf in plain.sources and uses[plain.constants[leaf].data_ptr()] == 1
+    }
 
 
 def _unmerged(plain: Graph, name: str) -> Call:

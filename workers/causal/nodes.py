@@ -21,6 +21,8 @@ from workers.graph.kinds import Leaf, mixes_places, name_of
 NOBODY: Final = 0  # the number of what belongs to no node: the image, a filled border
 CONVOLUTIONS = ("conv1d", "conv2d", "conv3d")
 OVER_AXES = ("mean", "sum", "amax")
+CASTS = ("to", "_to_copy", "type_as")  # numbers of nodes have one dtype
+BY_PLACE = ("index", "index_select")  # whose whole numbers say where, not what
 EACH_FOR_ITSELF = frozenset(
     {Kind.BATCH_NORM, Kind.SHIFT, Kind.SCALE, Kind.RECTIFIER, Kind.ACTIVATION, Kind.NORMALISATION}
 )
@@ -99,6 +101,8 @@ class _Follower:
 
     def step(self, site: Site, inputs: Sequence[Any]) -> Any:  # Any: some calls return several tensors
         call = site.call
+        if call.kind not in (Kind.ROUTE, *EACH_FOR_ITSELF) and call.axis != 0:
+            raise NotExplainable(f"{call.label} does not keep images apart: no causal graph can cross it")
         if call.kind is Kind.LINEAR:
             return self._linear(call, inputs[0])
         if call.kind is Kind.SUM or (call.kind is Kind.BILINEAR and not mixes_places(call.function)):
@@ -108,7 +112,7 @@ class _Follower:
         if call.kind is Kind.ROUTE:
             return _moved(site, inputs)
         if call.kind in EACH_FOR_ITSELF and len(inputs) == 1 and not mixes_places(call.function):
-            return inputs[0].expand(_shape(call))
+            return _laid_out(inputs[0], _shape(call))
         if call.kind in (Kind.AVERAGE, Kind.MAX_POOL):
             return _pooled(call, inputs[0])
         raise NotExplainable(f"{call.label} mixes channels without weights: no causal graph can cross it")
@@ -153,14 +157,19 @@ class _Follower:
 
 def _moved(site: Site, inputs: Sequence[Any]) -> Any:  # Any: some calls return several tensors
     """The numbers where the call puts the values; what it puts beside them belongs to nobody."""
-    arguments, keywords = pytree.tree_map(_blank, site.arguments(*inputs))
+    name = name_of(site.call.function)
+    if name in CASTS:
+        return inputs[0]
+    numbers = pytree.tree_leaves(inputs)
+
+    def blank(leaf: Leaf) -> Leaf:
+        is_value = isinstance(leaf, Tensor) and (leaf.is_floating_point() or name not in BY_PLACE)
+        if is_value and not any(leaf is one for one in numbers):
+            return torch.full_like(leaf, NOBODY, dtype=torch.int64)
+        return NOBODY if isinstance(leaf, float) else leaf
+
+    arguments, keywords = pytree.tree_map(blank, site.arguments(*inputs))
     return site.call.function(*arguments, **keywords)
-
-
-def _blank(leaf: Leaf) -> Leaf:
-    if isinstance(leaf, Tensor) and leaf.is_floating_point():
-        return torch.full_like(leaf, NOBODY, dtype=torch.int64)
-    return NOBODY if isinstance(leaf, float) else leaf
 
 
 def _pooled(call: Call, read: Tensor) -> Tensor:
@@ -173,7 +182,14 @@ def _pooled(call: Call, read: Tensor) -> Tensor:
     except ValueError:
         message = f"{call.label} mixes channels without weights: no causal graph can cross it"
         raise NotExplainable(message) from None
-    return common.expand(shape) if len(shape) == read.dim() else common.reshape(shape)
+    if len(shape) != read.dim():
+        return common.reshape(shape)
+    return _laid_out(common, shape)
+
+
+def _laid_out(numbers: Tensor, shape: Sequence[int]) -> Tensor:
+    """Along the axes of a value for one image; there may be more of them where an image makes several."""
+    return numbers + torch.zeros(tuple(shape), dtype=torch.int64)
 
 
 def _common(numbers: Tensor, axes: Sequence[int]) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from jobs.errors import NotExplainable
 from jobs.excerpts import GraphExcerpt, LayerExcerpt
-from workers.causal.responses import Pathways, has_grid, responses_of
+from workers.causal.responses import Pathways, has_grid, has_paths, responses_of
 from workers.causal.skeleton import Anatomy
 
 
@@ -54,11 +54,12 @@ def reading_of(subject: Anatomy, graph: GraphExcerpt, layer: str | None) -> Read
 
 
 def _readable(subject: Anatomy, graph: GraphExcerpt, name: str) -> LayerExcerpt | None:
-    """A layer of feature maps that has necessary nodes and parents."""
+    """A layer of feature maps that has necessary nodes, and paths to some of them from parents."""
     layer = graph.layer(name)
     if layer is None or not layer.necessary or not has_grid(subject, name):
         return None
-    return layer if any(_parents(subject, graph, name).values()) else None
+    pathways = Pathways(name, layer.necessary, _parents(subject, graph, name))
+    return layer if has_paths(subject, pathways) else None
 
 
 def _parents(subject: Anatomy, graph: GraphExcerpt, name: str) -> dict[str, tuple[int, ...]]:

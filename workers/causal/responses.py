@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 
 from jobs.errors import NotExplainable
+from workers.causal.bundles import ShortcutBundle, WeightBundle
 from workers.causal.nodes import channel_axis, columns
 from workers.causal.skeleton import NONE, Anatomy, Shortcut, Weights
-from workers.graph import IMAGE, Call, Kind, Site, walk
+from workers.causal.ways import Way, site_of
+from workers.graph import IMAGE, Kind, Site, walk
 
 GRID = 4  # axes of feature maps (N, C, h, w)
 
@@ -33,9 +35,24 @@ class Pathways:
 def has_grid(subject: Anatomy, layer: str) -> bool:
     """Whether a layer is one of feature maps, to whose nodes weights lead from nodes below."""
     into = subject.into(layer)
-    calls = [one.call for one in into]
     is_linear = any(isinstance(one, Weights) for one in into)
-    return is_linear and all(len(call.shape) == GRID and _axis(call) == 1 for call in calls)
+    return is_linear and all(_is_of_maps(one) for one in into)
+
+
+def _is_of_maps(paths: Weights | Shortcut) -> bool:
+    """Whether paths lead from feature maps to others, each of which is one node."""
+    meeting: Way | Shortcut | None = paths if isinstance(paths, Shortcut) else paths.way
+    if isinstance(paths, Weights) and (len(paths.call.shape) != GRID or channel_axis(paths.call) != 1):
+        return False
+    return meeting is None or _has_channels(meeting.places)
+
+
+def _has_channels(places: Tensor) -> bool:
+    try:
+        columns(places, 1)
+    except ValueError:
+        return False
+    return places.dim() == GRID
 
 
 def responses(subject: Anatomy, images: Tensor, pathways: Pathways) -> Tensor:
@@ -59,15 +76,29 @@ def responses_of(subject: Anatomy, values: Mapping[str, Tensor], pathways: Pathw
     """(N, nodes, h, w): what `responses` returns, out of the values that images made."""
     found = []
     for one in into(subject, pathways):
-        site = site_of(subject, one.call)
+        site = site_of(subject.graph, one.call)
         inputs = [values[name] for name in one.call.reads]
         parents = torch.tensor(sorted(pathways.parents[one.parent]), dtype=torch.int64)
         nodes = torch.tensor(pathways.nodes, dtype=torch.int64)
         if isinstance(one, Weights):
-            found.append(_by_weights(one, site, inputs[0], parents, nodes))
+            found.append(_by_weights(subject, one, inputs[0], parents, nodes))
         else:
             found.append(by_shortcut(one, site, inputs, parents, nodes))
     return torch.stack(found).sum(dim=0)
+
+
+def has_paths(subject: Anatomy, pathways: Pathways) -> bool:
+    """Whether any parent has a path to any of the nodes: a depthwise convolution has few."""
+    nodes = torch.tensor(pathways.nodes, dtype=torch.int64)
+    for one in into(subject, pathways):
+        count, parents = subject.sizes[one.parent], torch.tensor(pathways.parents[one.parent])
+        if isinstance(one, Weights):
+            begins = WeightBundle.to(one, nodes).begins(site_of(subject.graph, one.call), count)
+        else:
+            begins = ShortcutBundle.to(one, nodes).begins(count)
+        if begins[parents].any():
+            return True
+    return False
 
 
 def into(subject: Anatomy, pathways: Pathways) -> list[Weights | Shortcut]:
@@ -75,15 +106,13 @@ def into(subject: Anatomy, pathways: Pathways) -> list[Weights | Shortcut]:
     return [one for one in subject.into(pathways.layer) if pathways.parents.get(one.parent)]
 
 
-def site_of(subject: Anatomy, call: Call) -> Site:
-    """A call with its constants."""
-    return call.site({**subject.graph.constants, **dict.fromkeys(call.reads)})
-
-
-def _by_weights(paths: Weights, site: Site, read: Tensor, parents: Tensor, nodes: Tensor) -> Tensor:
+def _by_weights(subject: Anatomy, paths: Weights, read: Tensor, parents: Tensor, nodes: Tensor) -> Tensor:
+    site = site_of(subject.graph, paths.call)
     shown = torch.isin(paths.nodes, parents).to(read)
     made = site.linear(read * shown.view(-1, *(1,) * (read.dim() - 2)), site.weight)
-    return _chosen(made, paths.rows[nodes])
+    if paths.way is None or paths.way.is_plain:
+        return _chosen(made, paths.rows[nodes])
+    return of_nodes(paths.way.carried(subject.graph, made), paths.way.places, nodes)
 
 
 def by_shortcut(
@@ -94,16 +123,17 @@ def by_shortcut(
     if site.call.kind is not Kind.SUM:
         shown = list(inputs)
     shown[paths.place] = inputs[paths.place] * torch.isin(paths.nodes, parents).to(inputs[paths.place])
-    channels = columns(paths.places, 1)
-    where = [(channels == node).nonzero()[0, 0] for node in nodes]
-    return _chosen(site(*shown), torch.stack(where))
+    return of_nodes(site(*shown), paths.places, nodes)
+
+
+def of_nodes(maps: Tensor, places: Tensor, nodes: Tensor) -> Tensor:
+    """(N, nodes, h, w): the maps (N, C, h, w) of some nodes of a sum, whose places (1, C, h, w) they are."""
+    channels = columns(places, 1)
+    where = torch.stack([(channels == node).nonzero()[0, 0] for node in nodes])
+    return maps.index_select(1, where.to(maps.device))
 
 
 def _chosen(made: Tensor, rows: Tensor) -> Tensor:
     """The channels of some rows; nothing where there is none."""
     picked = made.index_select(1, rows.clamp_min(0).to(made.device))
     return picked * (rows != NONE).to(picked).view(-1, 1, 1)
-
-
-def _axis(call: Call) -> int:
-    return channel_axis(call) if call.kind is Kind.LINEAR else 1

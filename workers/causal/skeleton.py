@@ -21,7 +21,9 @@ from jobs.causal import CLASSES, LayerShape, Skeleton
 from jobs.errors import NotExplainable
 from workers.causal.naming import layer_names, weight_names
 from workers.causal.nodes import Nodes, Reader, Source, channel_axis, columns, nodes_of
+from workers.causal.ways import Way, way_to
 from workers.graph import Call, Graph, Kind
+from workers.graph.calls import WEIGHT
 
 NONE = -1  # stands for a node of another layer
 
@@ -31,7 +33,8 @@ class Weights:
     """Paths through the weight of a linear call: its columns belong to nodes of one layer, rows to another.
 
     `nodes` (columns,) are indices in the layer below, `rows` (n,) the row of each node above; `NONE` where
-    there is none.
+    there is none. `way` leads to the sum where the nodes above are those of one, and is None where the call
+    makes them itself.
     """
 
     parent: str
@@ -39,6 +42,7 @@ class Weights:
     call: Call
     nodes: Tensor
     rows: Tensor
+    way: Way | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,12 +119,7 @@ class Anatomy:
         return sum(_numbers(call) * self._fan_in(call) for call in calls if call.inputs)
 
     def _fan_in(self, call: Call) -> int:
-        weight = (
-            self.graph.constants.get(getattr(call.leaves[1], "name", ""))
-            if call.kind is Kind.LINEAR
-            else None
-        )
-        return 1 if weight is None else weight[0].numel()
+        return self.graph.constants[call.leaves[WEIGHT].name][0].numel() if call.kind is Kind.LINEAR else 1
 
 
 def anatomy_of(graph: Graph, plain: Graph, shape: Sequence[int]) -> Anatomy:
@@ -130,7 +129,7 @@ def anatomy_of(graph: Graph, plain: Graph, shape: Sequence[int]) -> Anatomy:
     NotExplainable where channels cannot be followed from the first weights to the classes.
     """
     nodes = nodes_of(graph, shape)
-    builder = _Builder(nodes, layer_names(nodes, plain))
+    builder = _Builder(graph, nodes, layer_names(nodes, plain))
     paths = tuple(builder.paths())
     kept = _reaching_classes(paths)
     sizes = {name: count for name, count in builder.sizes.items() if name in kept}
@@ -139,8 +138,8 @@ def anatomy_of(graph: Graph, plain: Graph, shape: Sequence[int]) -> Anatomy:
 
 
 class _Builder:
-    def __init__(self, nodes: Nodes, names: Mapping[str, str]) -> None:
-        self._nodes, self._top = nodes, _top(nodes)
+    def __init__(self, graph: Graph, nodes: Nodes, names: Mapping[str, str]) -> None:
+        self._graph, self._nodes, self._top = graph, nodes, _top(nodes)
         self._folded = dict(self._folds())
         self._names = {**names, self._top.call.name: CLASSES}
         self.sizes = {
@@ -158,14 +157,14 @@ class _Builder:
 
     def _weights(self, reader: Reader) -> Iterator[Weights]:
         own = self._nodes.sources[reader.call.name]
-        child, rows = own, torch.arange(own.count)
+        child, rows, way = own, torch.arange(own.count), None
         if own.call.name in self._folded:
-            child, place = self._folded[own.call.name]
-            rows = _indices(child.operands[place], own)
+            child, way = self._folded[own.call.name]
+            rows = _indices(child.operands[way.place], own)
         numbers = columns(reader.operands[0], channel_axis(reader.call))
         for parent in self._parents(numbers):
             names = self._names[parent.call.name], self._names[child.call.name]
-            yield Weights(*names, reader.call, _indices(numbers, parent), rows)
+            yield Weights(*names, reader.call, _indices(numbers, parent), rows, way)
 
     def _shortcuts(self, reader: Reader) -> Iterator[Shortcut]:
         child = self._nodes.sources[reader.call.name]
@@ -187,8 +186,11 @@ class _Builder:
         ]
         return [one for one in near if (_indices(numbers, one) != NONE).any()]
 
-    def _folds(self) -> Iterator[tuple[str, tuple[Source, int]]]:
-        """Linear calls that flow straight into one sum, and the place at which they do."""
+    def _folds(self) -> Iterator[tuple[str, tuple[Source, Way]]]:
+        """Linear calls that flow straight into one sum, and their way there.
+
+        Not one with a channel that is laid over several nodes of the sum: no weight leads to one alone.
+        """
         uses: dict[str, list[tuple[Reader, int]]] = {}
         for reader in self._nodes.readers:
             for place, operand in enumerate(reader.operands):
@@ -198,7 +200,17 @@ class _Builder:
             match uses.get(name, []):
                 case [(reader, place)] if source is not self._top and source.call.kind is Kind.LINEAR:
                     if reader.call.kind is Kind.SUM and reader.straight[place]:
-                        yield name, (self._nodes.sources[reader.call.name], place)
+                        child = self._nodes.sources[reader.call.name]
+                        way = self._way(source, child, place)
+                        if way is not None:
+                            yield name, (child, way)
+
+    def _way(self, source: Source, child: Source, place: int) -> Way | None:
+        rows = _indices(child.operands[place], source)
+        rows = rows[rows != NONE]
+        if len(set(rows.tolist())) < len(rows) or child.places is None:
+            return None
+        return way_to(self._graph, source.call, child.call, place, child.places)
 
 
 def _top(nodes: Nodes) -> Source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 import pytest
@@ -14,6 +15,7 @@ from tests.unit.workers.causal.nets import Lenet, images, network
 from workers.causal import discovery
 from workers.causal.circumstances import Circumstances
 from workers.causal.discovery import anatomy, discover, examine_layer
+from workers.causal.interventions import Interventions, Met
 
 EASY = Treatment(level=0.4)
 
@@ -108,6 +110,33 @@ def test_work_in_pieces_comes_to_the_same(monkeypatch: pytest.MonkeyPatch) -> No
     assert edges == pytest.approx(
         {(one.node, one.layer, one.child): one.response for one in at_once.layer.edges}
     )
+
+
+def counted(
+    meet: Callable[[Interventions, torch.Tensor], Met], sizes: list[int]
+) -> Callable[[Interventions, torch.Tensor], Met]:
+    """The same, which also writes down how many images it takes."""
+
+    def counting(paths: Interventions, some: torch.Tensor) -> Met:
+        sizes.append(len(some))
+        return meet(paths, some)
+
+    return counting
+
+
+@torch.no_grad()
+def test_half_the_chunk_takes_half_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small images go through more at a time, but in proportion: what does not fit is tried with less."""
+    monkeypatch.setitem(discovery.NUMBERS, "cpu", 90)
+    subject, most = anatomy(mlp(), images(60)), []
+    for chunk_rows in (8, 4, 2, 1):
+        sizes: list[int] = []
+        with monkeypatch.context() as patch:
+            patch.setattr(Interventions, "meet", counted(Interventions.meet, sizes))
+            question = LayerQuestion(target=1, layer="1", targets={"3": (5,)})
+            examine_layer(subject, images(60), question, Circumstances(chunk_rows))
+        most.append(max(sizes))
+    assert most == [24, 12, 6, 3]  # 90 // 30 times as many
 
 
 @torch.no_grad()

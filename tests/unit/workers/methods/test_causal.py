@@ -186,6 +186,13 @@ def test_what_cannot_be_read_is_refused_with_what_can(
     assert [problem.field for problem in raised.value.problems] == ["layer"]
 
 
+def test_a_layer_to_which_no_path_leads_from_a_parent_is_not_read() -> None:
+    """Channel 1 of a depthwise convolution is made of channel 1 alone."""
+    layers = [layer_of("expand", [-0.1] + [None] * 5), layer_of("depthwise", [None, -0.2] + [None] * 4)]
+    with pytest.raises(NotExplainable, match="no layer of feature maps with necessary nodes and paths"):
+        relevance("gated", layers)
+
+
 def test_a_class_without_a_graph_is_named_with_those_that_have_one() -> None:
     graphs = [graph_of(1, [CONV1, CONV2], label="mass")]
     with pytest.raises(NotExplainable, match=r"class 2 has no causal graph.*: 1 \(mass\)") as raised:
