@@ -270,6 +270,24 @@ def test_without_the_method_the_graph_is_there_all_the_same(window: Seen, tmp_pa
     window.check_quiet()
 
 
+def test_a_graph_without_necessary_nodes_says_why_it_ends(window: Seen, tmp_path: Path) -> None:
+    def without_necessary(route: Route) -> None:
+        graph = route.fetch().json()
+        for node in graph["layers"][-1]["nodes"]:
+            node["role"] = None
+        route.fulfill(json={**graph, "layers": graph["layers"][-1:]})
+
+    section = opened(window)
+    chosen(window, tmp_path)
+    found(window, "nodule")
+    words = section.get_by_text("No node stands out as necessary")
+    expect(words).to_be_hidden()
+    window.page.route("**/result", without_necessary)
+    section.get_by_role("button", name="Show").click()
+    expect(words).to_be_visible()
+    window.check_quiet()
+
+
 def test_an_analysis_that_runs_is_cancelled(served: Scripted, window: Seen, tmp_path: Path) -> None:
     section = opened(window)
     chosen(window, tmp_path)

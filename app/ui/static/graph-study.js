@@ -93,6 +93,7 @@ export class GraphStudy {
     const shared = { document: this.document, graph, pictures, kinds };
     this.body.replaceChildren(
       signs(drawn.layout),
+      element("p", { hidden: graph.layers.some(hasNecessary) }, NONE),
       drawn.root,
       facts,
       map.root,
@@ -132,6 +133,9 @@ export class GraphStudy {
 const HINT =
   "Point at a node to read it, click it to see its map. With the keyboard, arrows go from node to node and " +
   "from layer to layer, and Enter shows the map.";
+const NONE =
+  "No node stands out as necessary, so the graph ends here. It needs pictures of the class that the model " +
+  "gets right; with a higher level more nodes stand out.";
 const FIDELITY = {
   name: "causal-fidelity",
   title: "Is it so?",
@@ -167,3 +171,6 @@ const signs = ({ lines, edges }) =>
     element("li", {}, "dashed: a response below zero"),
     element("li", { hidden: lines.length === edges }, `the ${lines.length} strongest of ${edges} edges`),
   );
+
+/** @param {any} layer */
+const hasNecessary = (layer) => layer.nodes.some((/** @type {any} */ node) => node.role === "necessary");
