@@ -81,14 +81,15 @@ async def earlier_result(
     record: AnalysisRecord | None = None
     if re.fullmatch(ID, analysis_id):
         record = await analyses.record(tenant, analysis_id)
-    if record is None or record.analysis.kind != kind:
+    content: bytes | None = None
+    if record is not None and record.analysis.kind == kind:
+        if record.state is not State.DONE:
+            problems.append(Problem(field=name, message=f"is {record.state}; it must be done"))
+            return None
+        [content] = await analyses.parts(analysis_id, [RESULT])
+    if content is None:  # perhaps erased between the two looks
         message = f"is no analysis of yours of the kind {kind} (any more)"
         problems.append(Problem(field=name, message=message))
-        return None
-    if record.state is not State.DONE:
-        problems.append(Problem(field=name, message=f"is {record.state}; it must be done"))
-        return None
-    [content] = await analyses.parts(analysis_id, [RESULT])
     return content
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from redis.asyncio import Redis
 
 from app.analyses.causal.accuracy import Accuracy
 from app.analyses.causal.repair import Repair, RepairStep
@@ -334,6 +335,12 @@ async def test_an_analysis_becomes_a_model(stage: Stage) -> None:
     assert problems(await make(stage, analysis=name, share=0.3))["share"].endswith("it has: 0, 0.25, 0.5")
     nothing = problems(await make(stage, analysis=name, share=0))["share"]
     assert nothing.endswith("at 0, nothing is; there are: 0.25, 0.5")
+
+
+async def test_an_analysis_that_was_just_erased_is_named(stage: Stage, redis: Redis, keys: Keys) -> None:
+    name = await kept_analysis(stage)
+    await redis.delete(keys.analysis_parts(name))
+    assert "any more" in problems(await make(stage, analysis=name))["analysis"]
 
 
 async def test_an_analysis_must_be_done_of_its_kind_and_of_weights_that_are_known(stage: Stage) -> None:

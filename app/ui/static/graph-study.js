@@ -136,8 +136,8 @@ const HINT =
   "Point at a node to read it, click it to see its map. With the keyboard, arrows go from node to node and " +
   "from layer to layer, and Enter shows the map.";
 const NONE =
-  "No node stands out as necessary, so the graph ends here. It needs pictures of the class that the model gets " +
-  "right; with a higher level more nodes stand out.";
+  "No node stands out as necessary, so the graph ends here. It needs pictures of the class that the model " +
+  "gets right; with a higher level more nodes stand out.";
 /** @param {any} document */
 const byGraph = ({ id }) => ({ graph: id });
 /** @param {any} document */
