@@ -103,5 +103,5 @@ def _by_weights(
         part = made.new_zeros(*made.shape[:2], len(nodes), *made.shape[3:])
         part[:, :, torch.isin(nodes, bundle.ends)] = made
         return part
-    arriving = of_nodes(bundle.arriving(subject.graph, made.flatten(0, 1)), way.places, nodes)
+    arriving = of_nodes(bundle.arriving(subject.graph, made.flatten(0, 1)), way, nodes)
     return arriving.view(*made.shape[:2], *arriving.shape[1:])

@@ -52,7 +52,7 @@ class Interventions:
         self._weights: dict[str, WeightBundle] = {}
         self._shortcuts: dict[str, list[ShortcutBundle]] = defaultdict(list)
         for paths in anatomy.out_of(layer):
-            chosen = torch.tensor(sorted(targets.get(paths.child, ())), dtype=torch.int64)
+            chosen = torch.tensor(sorted(set(targets.get(paths.child, ()))), dtype=torch.int64)
             if isinstance(paths, Weights):
                 weights = WeightBundle.to(paths, chosen)
                 if len(weights.rows):

@@ -26,6 +26,7 @@ BY_PLACE = ("index", "index_select")  # whose whole numbers say where, not what
 EACH_FOR_ITSELF = frozenset(
     {Kind.BATCH_NORM, Kind.SHIFT, Kind.SCALE, Kind.RECTIFIER, Kind.ACTIVATION, Kind.NORMALISATION}
 )
+MEETS_PLACES = frozenset({Kind.LINEAR, Kind.SUM, Kind.BILINEAR, Kind.AVERAGE, Kind.MAX_POOL})
 STRAIGHT = frozenset({Kind.BATCH_NORM, Kind.SHIFT, Kind.SCALE, Kind.ROUTE})
 
 
@@ -101,7 +102,7 @@ class _Follower:
 
     def step(self, site: Site, inputs: Sequence[Any]) -> Any:  # Any: some calls return several tensors
         call = site.call
-        if call.kind not in (Kind.ROUTE, *EACH_FOR_ITSELF) and call.axis != 0:
+        if call.kind in MEETS_PLACES and call.axis != 0:
             raise NotExplainable(f"{call.label} does not keep images apart: no causal graph can cross it")
         if call.kind is Kind.LINEAR:
             return self._linear(call, inputs[0])
@@ -189,7 +190,8 @@ def _pooled(call: Call, read: Tensor) -> Tensor:
 
 def _laid_out(numbers: Tensor, shape: Sequence[int]) -> Tensor:
     """Along the axes of a value for one image; there may be more of them where an image makes several."""
-    return numbers + torch.zeros(tuple(shape), dtype=torch.int64)
+    own = (1,) * (len(shape) - numbers.dim()) + tuple(numbers.shape)
+    return numbers.expand([max(sizes) for sizes in zip(own, shape, strict=True)])
 
 
 def _common(numbers: Tensor, axes: Sequence[int]) -> Tensor:

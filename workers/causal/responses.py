@@ -1,7 +1,7 @@
 """Maps from a causal graph: what the pathways of a class bring to the nodes of a layer (equation 3).
 
 At a node j of the graph the signals a of its parents i in the graph meet the filters between them, without a
-bias: I_j = sum_i w_ji * a_i. Into a sum the signals of shortcuts come as they are. Source: "Causal Analysis
+bias: I_j = sum_i w_ji * a_i. Into a sum all come as they are added there. Source: "Causal Analysis
 for Robust Interpretability of Neural Networks", section 4.
 """
 
@@ -14,13 +14,11 @@ import torch
 from torch import Tensor
 
 from jobs.errors import NotExplainable
-from workers.causal.bundles import ShortcutBundle, WeightBundle
-from workers.causal.nodes import channel_axis, columns
+from workers.causal.bundles import WeightBundle
+from workers.causal.nodes import channel_axis
 from workers.causal.skeleton import NONE, Anatomy, Shortcut, Weights
-from workers.causal.ways import Way, site_of
+from workers.causal.ways import GRID, Way, site_of
 from workers.graph import IMAGE, Kind, Site, walk
-
-GRID = 4  # axes of feature maps (N, C, h, w)
 
 
 @dataclass(frozen=True)
@@ -44,15 +42,7 @@ def _is_of_maps(paths: Weights | Shortcut) -> bool:
     meeting: Way | Shortcut | None = paths if isinstance(paths, Shortcut) else paths.way
     if isinstance(paths, Weights) and (len(paths.call.shape) != GRID or channel_axis(paths.call) != 1):
         return False
-    return meeting is None or _has_channels(meeting.places)
-
-
-def _has_channels(places: Tensor) -> bool:
-    try:
-        columns(places, 1)
-    except ValueError:
-        return False
-    return places.dim() == GRID
+    return meeting is None or meeting.channels is not None
 
 
 def responses(subject: Anatomy, images: Tensor, pathways: Pathways) -> Tensor:
@@ -91,12 +81,13 @@ def has_paths(subject: Anatomy, pathways: Pathways) -> bool:
     """Whether any parent has a path to any of the nodes: a depthwise convolution has few."""
     nodes = torch.tensor(pathways.nodes, dtype=torch.int64)
     for one in into(subject, pathways):
-        count, parents = subject.sizes[one.parent], torch.tensor(pathways.parents[one.parent])
+        parents = torch.tensor(pathways.parents[one.parent], dtype=torch.int64)
         if isinstance(one, Weights):
-            begins = WeightBundle.to(one, nodes).begins(site_of(subject.graph, one.call), count)
+            site = site_of(subject.graph, one.call)
+            met = WeightBundle.to(one, nodes).begins(site, subject.sizes[one.parent])[parents]
         else:
-            begins = ShortcutBundle.to(one, nodes).begins(count)
-        if begins[parents].any():
+            met = torch.isin(one.ends[nodes], parents)
+        if met.any():
             return True
     return False
 
@@ -112,7 +103,7 @@ def _by_weights(subject: Anatomy, paths: Weights, read: Tensor, parents: Tensor,
     made = site.linear(read * shown.view(-1, *(1,) * (read.dim() - 2)), site.weight)
     if paths.way is None or paths.way.is_plain:
         return _chosen(made, paths.rows[nodes])
-    return of_nodes(paths.way.carried(subject.graph, made), paths.way.places, nodes)
+    return of_nodes(paths.way.carried(subject.graph, made), paths.way, nodes)
 
 
 def by_shortcut(
@@ -123,13 +114,17 @@ def by_shortcut(
     if site.call.kind is not Kind.SUM:
         shown = list(inputs)
     shown[paths.place] = inputs[paths.place] * torch.isin(paths.nodes, parents).to(inputs[paths.place])
-    return of_nodes(site(*shown), paths.places, nodes)
+    return of_nodes(site(*shown), paths, nodes)
 
 
-def of_nodes(maps: Tensor, places: Tensor, nodes: Tensor) -> Tensor:
-    """(N, nodes, h, w): the maps (N, C, h, w) of some nodes of a sum, whose places (1, C, h, w) they are."""
-    channels = columns(places, 1)
-    where = torch.stack([(channels == node).nonzero()[0, 0] for node in nodes])
+def of_nodes(maps: Tensor, meeting: Way | Shortcut, nodes: Tensor) -> Tensor:
+    """(N, nodes, h, w): the maps (N, C, h, w) of some nodes of a meeting.
+
+    Raises ValueError where its nodes are no feature maps.
+    """
+    if meeting.channels is None:
+        raise ValueError("places of a channel belong to different nodes")
+    where = torch.stack([(meeting.channels == node).nonzero()[0, 0] for node in nodes])
     return maps.index_select(1, where.to(maps.device))
 
 

@@ -21,7 +21,7 @@ from jobs.causal import CLASSES, LayerShape, Skeleton
 from jobs.errors import NotExplainable
 from workers.causal.naming import layer_names, weight_names
 from workers.causal.nodes import Nodes, Reader, Source, channel_axis, columns, nodes_of
-from workers.causal.ways import Way, way_to
+from workers.causal.ways import Way, channels_of, way_to
 from workers.graph import Call, Graph, Kind
 from workers.graph.calls import WEIGHT
 
@@ -61,6 +61,11 @@ class Shortcut:
     nodes: Tensor
     ends: Tensor
     places: Tensor
+
+    @cached_property
+    def channels(self) -> Tensor | None:
+        """What `channels_of` says of the meeting."""
+        return channels_of(self.places)
 
 
 Paths = Weights | Shortcut

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from workers.causal.computed import constants_of
+from workers.causal.nodes import columns
 from workers.graph import Call, Graph, Site
 from workers.graph.kinds import name_of
+
+GRID = 4  # axes of feature maps (N, C, h, w)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +30,11 @@ class Way:
     places: Tensor
     is_plain: bool
 
+    @cached_property
+    def channels(self) -> Tensor | None:
+        """What `channels_of` says of the sum."""
+        return channels_of(self.places)
+
     def carried(self, graph: Graph, share: Tensor) -> Tensor:
         """(M, ...): what a share (M, ...) of the linear call's output adds to the sum."""
         base = torch.zeros_like(share[:1])
@@ -34,6 +43,17 @@ class Way:
         inputs = [share.new_zeros(1, *self.places.shape[1:])] * len(self.meeting.inputs)
         inputs[self.place] = share - base
         return site_of(graph, self.meeting)(*inputs)
+
+
+def channels_of(places: Tensor) -> Tensor | None:
+    """(C,): the node of each channel of feature maps, from that of each place (1, C, h, w).
+
+    None where there are no feature maps, or places of a channel belong to different nodes.
+    """
+    try:
+        return columns(places, 1) if places.dim() == GRID else None
+    except ValueError:
+        return None
 
 
 def way_to(graph: Graph, linear: Call, meeting: Call, place: int, places: Tensor) -> Way | None:

@@ -64,7 +64,7 @@ def test_interventions_by_values_are_interventions_on_weights(kind: str) -> None
 
 def test_only_paths_to_the_targets_are_weakened() -> None:
     net = cast(Lenet, network("lenet"))
-    found = answers(anatomy(net, images()), "fc1", {"classes": [2]}, [1])
+    found = answers(anatomy(net, images()), "fc1", {"classes": [2, 2]}, [1])  # said twice, taken once
     changed = copy.deepcopy(net)
     changed.fc2.weight.data[2, 1] = 0
     with torch.no_grad():
