@@ -18,7 +18,6 @@ PREFIX = "/api/v1"
 def document(record: JobRecord, result: Result | None) -> Explanation:
     """What is known of a job; `result` is None while there is none."""
     here = location(record.job.id)
-    failure = record.failure
     return Explanation(
         id=record.job.id,
         state=record.state,
@@ -30,7 +29,7 @@ def document(record: JobRecord, result: Result | None) -> Explanation:
         trust=result.trust if result else None,
         timings=_timings(record, result) if result else None,
         provenance=result.provenance if result else None,
-        error=ErrorDocument.of(failure) if failure else None,
+        error=ErrorDocument.of(record.failure),
         submitted_at=moment(record.submitted_at or None),
         started_at=moment(record.started_at),
         finished_at=moment(record.finished_at),

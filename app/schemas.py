@@ -190,8 +190,10 @@ class ErrorDocument(BaseModel):
     errors: tuple[Problem, ...] = ()
 
     @classmethod
-    def of(cls, failure: Failure) -> ErrorDocument:
-        """The words of a failure."""
+    def of(cls, failure: Failure | None) -> ErrorDocument | None:
+        """The words of a failure, if there was one."""
+        if failure is None:
+            return None
         return cls(code=failure.code, detail=failure.detail, errors=failure.problems)
 
 

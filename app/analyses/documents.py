@@ -59,7 +59,7 @@ class AnalysesCatalogue(BaseModel):
 
 def analysis_document(record: AnalysisRecord, kind: Kind) -> AnalysisDocument:
     """What is known of an analysis."""
-    plan, failure = Plan.model_validate(_plan(record)), record.failure
+    plan = Plan.model_validate(_plan(record))
     return AnalysisDocument(
         id=record.analysis.id,
         kind=kind.name,
@@ -70,7 +70,7 @@ def analysis_document(record: AnalysisRecord, kind: Kind) -> AnalysisDocument:
         model=plan.model.named,
         image_set=record.analysis.image_set,
         params=plan.params,
-        error=ErrorDocument.of(failure) if failure else None,
+        error=ErrorDocument.of(record.failure),
         submitted_at=datetime.fromtimestamp(record.submitted_at, UTC),
         started_at=moment(record.started_at),
         finished_at=moment(record.finished_at),

@@ -42,7 +42,7 @@ class EvaluationDocument(BaseModel):
 
 def evaluation_document(record: AnalysisRecord) -> EvaluationDocument:
     """What is known of an evaluation."""
-    study, failure = Study.model_validate(record.analysis.params), record.failure
+    study = Study.model_validate(record.analysis.params)
     return EvaluationDocument(
         id=record.analysis.id,
         state=record.state,
@@ -54,7 +54,7 @@ def evaluation_document(record: AnalysisRecord) -> EvaluationDocument:
         methods=study.methods,
         metrics=study.metrics,
         seed=study.seed,
-        error=ErrorDocument.of(failure) if failure else None,
+        error=ErrorDocument.of(record.failure),
         submitted_at=datetime.fromtimestamp(record.submitted_at, UTC),
         started_at=moment(record.started_at),
         finished_at=moment(record.finished_at),

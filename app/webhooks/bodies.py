@@ -127,12 +127,12 @@ def _whole(state: State) -> float:
 
 
 def _standing(record: AnalysisRecord, about: Subject) -> StandingDocument:
-    analysis, failure = record.analysis, record.failure
+    analysis = record.analysis
     is_evaluation = about is Subject.EVALUATION
     return StandingDocument(
         id=analysis.id,
         state=record.state,
         progress=record.progress,
-        error=ErrorDocument.of(failure) if failure else None,
+        error=ErrorDocument.of(record.failure),
         links=evaluation_links(analysis) if is_evaluation else analysis_links(analysis, KINDS[analysis.kind]),
     )

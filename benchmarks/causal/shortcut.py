@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from torch import nn
 
 import workers
@@ -26,7 +25,7 @@ from benchmarks.causal.carriers import (
     right_answers,
 )
 from benchmarks.causal.sections import Claim, Section, Table, graded, percent, spread
-from benchmarks.methods.marks import mass, widened
+from benchmarks.methods.marks import Map, mass, widened
 from benchmarks.methods.phantoms import SHORTCUT, trained
 from jobs.causal import CausalGraph
 from jobs.errors import NotExplainable
@@ -61,8 +60,7 @@ class State:
 
     def share(self, method: str) -> float:
         """Of what lies on either, the part on the finding."""
-        finding, marker = (float(np.mean(some)) for some in self.masses[method])
-        return finding / (finding + marker) if finding + marker else float("nan")
+        return share_on_finding(*self.masses[method])
 
 
 def section() -> Section:
@@ -150,10 +148,22 @@ def _masses(network: nn.Module, some: Sequence[Scene], method: str) -> tuple[lis
             maps = workers.explain(network, images, label, method=method, value_range=VALUES, graph=graph)
         except NotExplainable:
             continue
-        for one, values in zip(own, maps.numpy(), strict=True):
-            finding.append(mass(values, widened(one.finding)))
-            marker.append(mass(values, widened(one.marker)))
+        for known, found in zip((finding, marker), masses(maps.numpy(), own), strict=True):
+            known.extend(found)
     return finding, marker
+
+
+def masses(maps: Iterable[Map], some: Sequence[Scene]) -> tuple[list[float], list[float]]:
+    """Of each picture's positive relevance, the shares on the finding and on the marker."""
+    pairs = list(zip(maps, some, strict=True))
+    finding = [mass(values, widened(one.finding)) for values, one in pairs]
+    return finding, [mass(values, widened(one.marker)) for values, one in pairs]
+
+
+def share_on_finding(finding: Sequence[float], marker: Sequence[float]) -> float:
+    """Of what lies on either, the part on the finding; nan where nothing does."""
+    either = sum(finding) + sum(marker)
+    return sum(finding) / either if either else float("nan")
 
 
 def _is_moved(before: State, after: State) -> bool:

@@ -17,7 +17,7 @@ from app.session import private_service
 from benchmarks.causal import twofold
 from benchmarks.causal.biased import scene
 from benchmarks.causal.carriers import contradicting
-from benchmarks.methods.marks import mass, widened
+from benchmarks.causal.shortcut import masses, share_on_finding
 from rationale import Client, Explanation
 from tests.e2e.scenes import png
 from workers.phantom.scenes import LABELS, Scene
@@ -75,14 +75,6 @@ def repaired(client: httpx.Client, channels: list[int]) -> str:
     return name
 
 
-def share_on_finding(explained: Sequence[Explanation], some: Sequence[Scene]) -> float:
-    """Of the relevance that lies on finding or marker."""
-    pairs = list(zip(explained, some, strict=True))
-    finding = sum(mass(one.map, widened(scene.finding)) for one, scene in pairs)
-    marker = sum(mass(one.map, widened(scene.marker)) for one, scene in pairs)
-    return finding / (finding + marker)
-
-
 @pytest.mark.timeout(180)
 def test_an_operator_takes_it_out(address: str) -> None:
     betrayed = contradicting(SEED + 100, FRESH, plate=TARGET)
@@ -99,8 +91,9 @@ def test_an_operator_takes_it_out(address: str) -> None:
             return [client.explain(one.image, model=model, method="grad-cam", target=TARGET) for one in some]
 
         answers = [[one.predictions[0].label for one in asked(model, betrayed)] for model in models]
-        shares = [share_on_finding(asked(model, agreeing), agreeing) for model in models]
+        maps = [[one.map for one in asked(model, agreeing)] for model in models]
 
+    shares = [share_on_finding(*masses(some, agreeing)) for some in maps]
     carrying = [twofold.carries_marker(channel, 128) for channel in channels]
     assert np.mean(carrying) > 0.9 and len(channels) >= 8
     assert answers[0].count(LABELS[TARGET]) >= FRESH - 1

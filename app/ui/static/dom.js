@@ -46,6 +46,13 @@ export function figure(value) {
   return value === 0 ? "0" : String(Number(value.toPrecision(3)));
 }
 
+/**
+ * So many of what a word says.
+ * @param {number} count
+ * @param {string} word for one
+ */
+export const quantity = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+
 /** @param {number} share from 0 to 1 */
 export function percent(share) {
   if (share > 0 && share < 0.001) return "< 0.1 %";

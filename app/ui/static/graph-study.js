@@ -5,7 +5,7 @@ import { read, Refusal } from "./api.js";
 import { CausalGraph } from "./causal-graph.js";
 import { nodeFacts, nodeTables } from "./causal-nodes.js";
 import { fidelityCurves, repairCurves } from "./curves.js";
-import { element } from "./dom.js";
+import { element, quantity } from "./dom.js";
 import { save } from "./facts.js";
 import { GraphUse } from "./graph-use.js";
 import { LayerMap } from "./layer-map.js";
@@ -173,8 +173,7 @@ function described({ model, images, treatment }) {
   const { intervention, highest, level, correction } = treatment;
   const done = intervention === "remove" ? "paths removed" : `paths weakened to at most ${highest}`;
   const corrected = correction === "none" ? "" : `, ${correction}`;
-  const count = images === 1 ? "1 picture" : `${images} pictures`;
-  return `in ${model.id}: ${count}, ${done}, level ${level}${corrected}`;
+  return `in ${model.id}: ${quantity(images, "picture")}, ${done}, level ${level}${corrected}`;
 }
 
 /** @param {import("./causal-layout.js").Layout} layout */

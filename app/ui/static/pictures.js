@@ -1,7 +1,7 @@
 /** The pictures of an image set: files, folders or an archive, with the classes that they are of. */
 
 import { call } from "./api.js";
-import { element, unique } from "./dom.js";
+import { element, quantity, unique } from "./dom.js";
 import { dropped, labelsOf, named } from "./picked.js";
 
 const PICTURE = /\.(png|jpe?g|webp|tiff?)$/i;
@@ -136,8 +136,7 @@ export class Pictures {
     if (this.archive) {
       this.about.textContent = `${this.archive.name}; its folders or labels name the classes.${left}`;
     } else if (this.files.length) {
-      const plural = this.files.length === 1 ? "picture" : "pictures";
-      this.about.textContent = `${this.files.length} ${plural}.${left}`;
+      this.about.textContent = `${quantity(this.files.length, "picture")}.${left}`;
     } else this.about.textContent = left.trim() || "Those of a class stand in a folder of its name.";
     const counts = Map.groupBy(this.files, ({ name }) => this.labelOf(name) ?? "without a class");
     this.counts.replaceChildren(

@@ -1,7 +1,7 @@
 /** How steadily the nodes of a causal graph are found while the interventions grow weaker. */
 
 import { evenly, Reading, table } from "./curves.js";
-import { element, percent } from "./dom.js";
+import { element, percent, quantity } from "./dom.js";
 
 /**
  * How far each run agrees with removal, and how often each node was necessary.
@@ -37,7 +37,7 @@ function summed({ images, runs, always, histogram }) {
   const steady = ever
     ? `of ${ever} nodes that were ever necessary, ${percent(always)} were in every run`
     : "no node was ever necessary";
-  return `${images === 1 ? "1 picture" : `${images} pictures`}, ${runs.length} runs; ${steady}.`;
+  return `${quantity(images, "picture")}, ${runs.length} runs; ${steady}.`;
 }
 
 /** @param {number[]} histogram */

@@ -17,7 +17,7 @@ from benchmarks.causal.carriers import (
     right_answers,
 )
 from benchmarks.causal.masks import paths_up
-from benchmarks.methods.marks import mass, widened
+from benchmarks.causal.shortcut import masses, share_on_finding
 from benchmarks.methods.phantoms import SHORTCUT, trained
 from jobs.causal import Role
 from workers.causal.discovery import anatomy, discover
@@ -28,13 +28,12 @@ FRESH, SEED = 20, 9_100_000
 CLASSES = [1, 2, 3]  # what has a place in the picture
 
 
-def share_on_finding(network: nn.Module, some: list[Scene], target: int) -> float:
+def seen_on_finding(network: nn.Module, some: list[Scene], target: int) -> float:
     """Of the relevance that lies on finding or marker."""
     images = biased.prepared([one.image for one in some])
-    maps = workers.explain(network, images, target, method="grad-cam").numpy()
-    finding = sum(mass(values, widened(one.finding)) for values, one in zip(maps, some, strict=True))
-    marker = sum(mass(values, widened(one.marker)) for values, one in zip(maps, some, strict=True))
-    return finding / (finding + marker)
+    return share_on_finding(
+        *masses(workers.explain(network, images, target, method="grad-cam").numpy(), some)
+    )
 
 
 def test_the_net_is_the_sum_of_both_phantoms() -> None:
@@ -64,7 +63,7 @@ def test_a_shortcut_is_found_and_taken_out(target: int) -> None:
     agreeing = [biased.scene(SEED + 200 + number, target, target) for number in range(FRESH)]
     bare = biased.prepared([biased.without_plate(one) for one in betrayed])
     before, after = (
-        [accuracy_of(net, betrayed), share_on_finding(net, agreeing, target)] for net in (network, repaired)
+        [accuracy_of(net, betrayed), seen_on_finding(net, agreeing, target)] for net in (network, repaired)
     )
 
     assert count > 20 and len(wrong) < 0.1 * count, (found, wrong)
